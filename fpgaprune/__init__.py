@@ -1,0 +1,1 @@
+"""fpgaprune: prune PyTorch models and generate FPGA designs in which zero weights do not exist."""
