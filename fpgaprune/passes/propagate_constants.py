@@ -1,0 +1,48 @@
+"""Compute at compile time what does not depend on the input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.fixed import add
+from fpgaprune.intervals import analyse
+from fpgaprune.ir import Constant, Graph, Input, MatVec
+from fpgaprune.sparse import SparseMatrix
+
+if TYPE_CHECKING:
+    from fpgaprune.intervals import Interval
+    from fpgaprune.ir import Op
+
+
+def propagate_constants(graph: Graph) -> Graph:
+    """Move every constant element into the bias of the matrices that read it; a constant tensor becomes a constant.
+
+    An element is constant where its interval is one value: a neuron that lost its inputs, one that ReLU always
+    stops, one that always saturates.
+    """
+    intervals = analyse(graph)
+    ops = tuple(_simplify(op, intervals) for op in graph.ops)
+    return Graph(ops, graph.outputs) if any(new is not old for new, old in zip(ops, graph.ops, strict=True)) else graph
+
+
+def _simplify(op: Op, intervals: dict[str, Interval]) -> Op:
+    if isinstance(op, (Input, Constant)):
+        return op
+    made = intervals[op.output.name]
+    if bool((made.low == made.high).all()):
+        return Constant(op.output, made.low)
+    return _into_bias(op, intervals[op.input]) if isinstance(op, MatVec) else op
+
+
+def _into_bias(op: MatVec, source: Interval) -> MatVec:
+    constant = source.low == source.high
+    known = constant[op.weights.column]
+    if not known.any():
+        return op
+    weights = op.weights
+    rest = SparseMatrix.from_terms(weights.shape, weights.row[~known], weights.column[~known], weights.weight[~known])
+    moved = SparseMatrix.from_terms(weights.shape, weights.row[known], weights.column[known], weights.weight[known])
+    return replace(op, weights=rest, bias=add(op.bias, moved.multiply(np.where(constant, source.low, 0))))
