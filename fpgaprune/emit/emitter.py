@@ -1,0 +1,138 @@
+"""Put the files of a project together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fpgaprune.emit.headers import ap_types
+from fpgaprune.emit.manifest import NAME, manifest
+from fpgaprune.emit.project import Project
+from fpgaprune.emit.render import copied, render
+from fpgaprune.emit.top import names_of, top_view
+from fpgaprune.emit.vectors import Vectors, random_inputs, to_text
+from fpgaprune.emit.views import TEMPLATES, describe, kernel_view
+from fpgaprune.lower import MatVecKernel
+from fpgaprune.serialise import graph_to_text
+from fpgaprune.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.emit.top import PortView, TopView
+    from fpgaprune.lower import Lowered
+
+STORED_SAMPLES = 32
+"""Vectors stored in a project when the caller gives none."""
+
+
+@dataclass(frozen=True)
+class KernelLine:
+    """A layer in the project's README."""
+
+    name: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """What the Makefile and the vendor scripts see."""
+
+    name: str
+    part: str
+    clock_ns: str
+    kernels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReadmeView:
+    """What the project's README sees."""
+
+    name: str
+    summary: str
+    version: str
+    board_title: str
+    part: str
+    clock_ns: str
+    kernels: tuple[KernelLine, ...]
+    samples: int
+    words: int
+    inputs: tuple[PortView, ...]
+    outputs: tuple[PortView, ...]
+    interval_text: str
+
+
+def emit(
+    lowered: Lowered,
+    vectors: Vectors | None = None,
+    *,
+    extras: Mapping[str, Any] | None = None,
+    original_names: Mapping[str, str] | None = None,
+) -> Project:
+    """Return the project of lowered kernels, with the given test vectors or random ones of a fixed seed.
+
+    ``extras`` are JSON values for the manifest; ``original_names`` maps tensors to the names of the user's layers.
+    """
+    graph = lowered.design.graph
+    stored = vectors if vectors is not None else Vectors.of(graph, *random_inputs(graph, STORED_SAMPLES))
+    view = top_view(lowered)
+    files = _sources(lowered, view) | _testbench(view, stored) | _scripts(lowered, view) | ap_types()
+    files["graph.json"] = graph_to_text(graph)
+    files["README.md"] = render("project/README.md.j2", _readme_view(lowered, view, len(stored.inputs[0])))
+    files[".clang-format"] = copied("project/clang-format")
+    files[NAME] = manifest(lowered, view, files, extras or {}, original_names or {})
+    return Project(files)
+
+
+def _sources(lowered: Lowered, view: TopView) -> dict[str, str]:
+    names = names_of(lowered)
+    files = {f"src/{name}": copied(f"vitis/{name}") for name in ("integers.h", "kernel.h")}
+    files["src/kernels.h"] = render("vitis/kernels.h.j2", view)
+    files["src/top.h"] = render("vitis/top.h.j2", view)
+    files["src/top.cpp"] = render("vitis/top.cpp.j2", view)
+    for kernel in lowered.kernels:
+        kernel_text = kernel_view(kernel, lowered.design.name, names[kernel.name])
+        files[f"src/kernels/{names[kernel.name]}.cpp"] = render(TEMPLATES[type(kernel_text)], kernel_text)
+    return files
+
+
+def _testbench(view: TopView, stored: Vectors) -> dict[str, str]:
+    return {
+        "tb/testbench.cpp": render("vitis/testbench.cpp.j2", view),
+        "tb/words.h": copied("vitis/words.h"),
+        "tb/trace.h": copied("vitis/trace.h"),
+        "tb/input.dat": to_text(stored.inputs),
+        "tb/expected.dat": to_text(stored.outputs),
+    }
+
+
+def _scripts(lowered: Lowered, view: TopView) -> dict[str, str]:
+    design = lowered.design
+    kernels = tuple(step.name for step in view.steps)
+    project = ProjectView(design.name, design.board.part, f"{design.clock_ns:g}", kernels)
+    return {
+        "sim/Makefile": render("project/Makefile.j2", project),
+        "scripts/run_hls.tcl": render("vitis/run_hls.tcl.j2", project),
+        "scripts/hls_config.cfg": render("vitis/hls_config.cfg.j2", project),
+        "scripts/build_vivado.tcl": render("vitis/build_vivado.tcl.j2", project),
+    }
+
+
+def _readme_view(lowered: Lowered, view: TopView, samples: int) -> ReadmeView:
+    design = lowered.design
+    names = names_of(lowered)
+    nonzeros = sum(kernel.weights.nonzeros for kernel in lowered.kernels if isinstance(kernel, MatVecKernel))
+    return ReadmeView(
+        name=design.name,
+        summary=f"A network of {nonzeros} non-zero weights.",
+        version=__version__,
+        board_title=design.board.title,
+        part=design.board.part,
+        clock_ns=f"{design.clock_ns:g}",
+        kernels=tuple(KernelLine(names[kernel.name], describe(kernel)) for kernel in lowered.kernels),
+        samples=samples,
+        words=samples * view.output_words,
+        inputs=view.inputs,
+        outputs=view.outputs,
+        interval_text="cycle" if view.interval == 1 else f"{view.interval} cycles",
+    )

@@ -1,0 +1,60 @@
+"""The manifest of a project: what it is, what it was made for, and the digest of every file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fpgaprune.emit.project import sha256
+from fpgaprune.emit.top import names_of
+from fpgaprune.lower import MatVecKernel
+from fpgaprune.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.emit.top import PortView, TopView
+    from fpgaprune.lower import Kernel, Lowered
+
+SCHEMA = "fpgaprune-project-1"
+NAME = "fpgaprune.json"
+
+
+def manifest(
+    lowered: Lowered, view: TopView, files: Mapping[str, str], extras: Mapping[str, Any], original: Mapping[str, str]
+) -> str:
+    """Return the manifest as JSON text; ``extras`` (JSON values) come from the caller under their own keys."""
+    design, names = lowered.design, names_of(lowered)
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "fpgaprune": __version__,
+        "name": design.name,
+        "board": design.board.name,
+        "part": design.board.part,
+        "clock_ns": design.clock_ns,
+        "interface": design.interface.value,
+        "interval_cycles": view.interval,
+        "inputs": [_port(port) for port in view.inputs],
+        "outputs": [_port(port) for port in view.outputs],
+        "kernels": [_kernel(kernel, names, original) for kernel in lowered.kernels],
+        "strategies": {name: strategy.value for name, strategy in design.strategies.items()},
+        "files": {path: sha256(text) for path, text in sorted(files.items())},
+    }
+    return json.dumps(data | dict(extras), indent=1) + "\n"
+
+
+def _port(port: PortView) -> dict[str, Any]:
+    return {"name": port.name, "words": port.size, "format": port.format}
+
+
+def _kernel(kernel: Kernel, names: Mapping[str, str], original: Mapping[str, str]) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": kernel.name,
+        "cpp": names[kernel.name],
+        "layer": original.get(kernel.name, kernel.name),
+        "kind": type(kernel).__name__,
+        "words": kernel.result.size,
+    }
+    if isinstance(kernel, MatVecKernel):
+        entry |= {"strategy": kernel.strategy.value, "nonzeros": kernel.weights.nonzeros}
+    return entry

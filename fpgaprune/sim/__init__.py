@@ -1,0 +1,7 @@
+"""Build and run generated C++, and compare it with the definition: folder → Verdict."""
+
+from fpgaprune.sim.csim import DEFAULT_TIMEOUT_S, csim, simulate
+from fpgaprune.sim.folder import ProjectFolder
+from fpgaprune.sim.verdict import Mismatch, Verdict, to_data
+
+__all__ = ["DEFAULT_TIMEOUT_S", "Mismatch", "ProjectFolder", "Verdict", "csim", "simulate", "to_data"]

@@ -1,0 +1,87 @@
+"""Read a generated project back from disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fpgaprune import board
+from fpgaprune.emit.manifest import NAME, SCHEMA
+from fpgaprune.errors import InputError
+from fpgaprune.schedule import Design, Interface, Strategy
+from fpgaprune.serialise import graph_from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LARGEST = 1 << 30
+"""Bytes beyond which a manifest or a graph is not read."""
+
+
+@dataclass(frozen=True)
+class ProjectFolder:
+    """A project on disk: its folder, its manifest, and the design that it was generated from."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    design: Design
+
+    @classmethod
+    def load(cls, path: Path) -> ProjectFolder:
+        """Read the manifest and the graph of a project.
+
+        Raises:
+            InputError: not a project's folder, of another schema, truncated, or inconsistent.
+        """
+        text = _read(path / NAME, f"{path} is not a generated project: it has no {NAME}")
+        try:
+            manifest = json.loads(text)
+            schema = manifest["schema"]
+        except (ValueError, KeyError, TypeError) as error:
+            msg = f"{path / NAME} is not a manifest: {error}"
+            raise InputError(msg) from error
+        if schema != SCHEMA:
+            msg = f"{path / NAME} has schema {schema!r}, this version reads {SCHEMA!r}; generate the project again"
+            raise InputError(msg)
+        return cls(path, manifest, _design(path, manifest))
+
+    def edited(self) -> tuple[str, ...]:
+        """Return the files that are missing or differ from what was generated."""
+        digests = self.manifest["files"]
+        return tuple(name for name, digest in sorted(digests.items()) if _digest(self.path / name) != digest)
+
+
+def _design(path: Path, manifest: Mapping[str, Any]) -> Design:
+    graph = graph_from_text(_read(path / "graph.json", f"{path} is not complete: it has no graph.json"))
+    try:
+        return Design(
+            manifest["name"],
+            graph,
+            board.load(manifest["board"]),
+            float(manifest["clock_ns"]),
+            Interface(manifest["interface"]),
+            {name: Strategy(value) for name, value in manifest["strategies"].items()},
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        msg = f"{path / NAME} is not a manifest of this version: {type(error).__name__}: {error}"
+        raise InputError(msg) from error
+
+
+def _read(path: Path, missing: str) -> str:
+    if not path.is_file():
+        raise InputError(missing)
+    if path.stat().st_size > _LARGEST:
+        msg = f"{path} is larger than {_LARGEST >> 20} MiB, which no project is"
+        raise InputError(msg)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be read: {error}"
+        raise InputError(msg) from error
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

@@ -1,0 +1,56 @@
+"""The outcome of comparing an executor with `evaluate`, integer by integer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first difference: the layer that it begins in, the element of that layer, the sample, both mantissas."""
+
+    layer: str
+    element: int
+    sample: int
+    got: int
+    expected: int
+
+    def __str__(self) -> str:
+        """Return one line for a person."""
+        return (
+            f"sample {self.sample}: layer {self.layer!r} is the first to differ, "
+            f"element {self.element} is {self.got}, expected {self.expected}"
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a text computed what `evaluate` computes, on how many samples, and how long it took.
+
+    ``text`` names what ran; ``edited`` lists files that differ from what was generated.
+    """
+
+    text: str
+    samples: int
+    words: int
+    mismatches: int
+    first: Mismatch | None
+    edited: tuple[str, ...]
+    build_s: float
+    run_s: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether at least one word was compared and none differs."""
+        return self.mismatches == 0 and self.words > 0
+
+    @property
+    def inferences_per_s(self) -> float:
+        """Samples computed per second, the start of the program and its files included."""
+        return self.samples / self.run_s if self.run_s else 0.0
+
+
+def to_data(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict as JSON values."""
+    return asdict(verdict) | {"exact": verdict.exact, "inferences_per_s": round(verdict.inferences_per_s, 1)}

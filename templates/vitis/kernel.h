@@ -1,0 +1,119 @@
+// What the kernels are made of. Every width is a template argument that the generator worked out from the actual
+// weights: no operation here can overflow unless wrapping was asked for.
+#ifndef FPGAPRUNE_KERNEL_H
+#define FPGAPRUNE_KERNEL_H
+
+#include "integers.h"
+
+namespace fpgaprune {
+
+// start + input[column[0]] * weight[0] + ... over COUNT non-zero weights. Unrolled, tables and zeros leave no trace.
+template <class Sum, class Weight, int COUNT, class Input, class Column, class Number>
+inline Sum dot(const Input *input, const Column *column, const Number *weight, Sum start) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  Sum sum = start;
+  for (int i = 0; i < COUNT; ++i) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    sum += input[column[i]] * Weight(weight[i]);
+  }
+  return sum;
+}
+
+// The rounding modes of ap_fixed.
+enum Rounding {
+  TRN,         // towards minus infinity
+  TRN_ZERO,    // towards zero
+  RND,         // nearest, half towards plus infinity
+  RND_ZERO,    // nearest, half towards zero
+  RND_INF,     // nearest, half away from zero
+  RND_MIN_INF, // nearest, half towards minus infinity
+  RND_CONV     // nearest, half to even
+};
+
+// value / 2^SHIFT, rounded to an integer. Wide holds the value and the half step that is added to it.
+template <class Result, class Wide, int SHIFT, Rounding ROUNDING, class Value>
+inline Result shift_right(Value value) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  const Wide half = Wide(1) << (SHIFT - 1);
+  const int negative = value < 0 ? 1 : 0;
+  Wide wide = value;
+  switch (ROUNDING) {
+  case TRN:
+    break;
+  case TRN_ZERO:
+    wide += negative != 0 ? Wide(half + half - 1) : Wide(0);
+    break;
+  case RND:
+    wide += half;
+    break;
+  case RND_ZERO:
+    wide += half - 1 + negative;
+    break;
+  case RND_INF:
+    wide += half - negative;
+    break;
+  case RND_MIN_INF:
+    wide += half - 1;
+    break;
+  case RND_CONV:
+    wide += half - 1 + ((Wide(value) >> SHIFT) & 1);
+    break;
+  }
+  return Result(wide >> SHIFT);
+}
+
+// value * 2^SHIFT; Result holds it.
+template <class Result, int SHIFT, class Value>
+inline Result shift_left(Value value) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  return Result(value) << SHIFT;
+}
+
+// The larger of value and low.
+template <class Result, class Value, class Limit>
+inline Result at_least(Value value, Limit low) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  return value < low ? Result(low) : Result(value);
+}
+
+// The smaller of value and high.
+template <class Result, class Value, class Limit>
+inline Result at_most(Value value, Limit high) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  return value > high ? Result(high) : Result(value);
+}
+
+// The value limited to low...high.
+template <class Result, class Value, class Low, class High>
+inline Result clamp(Value value, Low low, High high) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  return value < low ? Result(low) : value > high ? Result(high)
+                                                  : Result(value);
+}
+
+// The value, or zero where it lies outside low...high.
+template <class Result, class Value, class Low, class High>
+inline Result zero_outside(Value value, Low low, High high) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  return value < low || value > high ? Result(0) : Result(value);
+}
+
+} // namespace fpgaprune
+
+#endif
