@@ -67,7 +67,8 @@ class MatVec:
     """A constant sparse matrix times a vector (inputs,) plus a bias (outputs,), accumulated exactly.
 
     The output's fraction is that of the input plus that of the weights; the bias is given in it. The output's format
-    must hold every sum: nothing is rounded and nothing overflows here.
+    must hold every sum: nothing is rounded and nothing overflows here. ``layer`` is the name that the user knows it
+    by, the tensor's own by default; it is for people only.
     """
 
     output: Tensor
@@ -75,9 +76,11 @@ class MatVec:
     weights: SparseMatrix
     weight_format: Fixed
     bias: IntArray
+    layer: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bias", frozen(self.bias))
+        object.__setattr__(self, "layer", self.layer or self.output.name)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -87,7 +90,7 @@ class MatVec:
 
 @dataclass(frozen=True, eq=False)
 class Requantise:
-    """Element by element: clip to ``low``…``high`` (mantissas of the input, open where None), then to the output's format.
+    """Element by element: clip to ``low``…``high`` (input mantissas, open where None), then to the output's format.
 
     ReLU is ``low=0``; ReLU6, Hardtanh and clamp are clips; an identity is neither.
     """
@@ -223,11 +226,9 @@ def _check_op(op: Op, tensors: Mapping[str, Tensor]) -> None:
         case Input():
             _require(op, op.output.size > 0, f"an input must have elements, not shape {op.output.shape}")
         case Constant():
-            _require(
-                op,
-                op.values.shape == op.output.shape,
-                f"values have shape {op.values.shape}, the tensor {op.output.shape}",
-            )
+            got, shape = op.values.shape, op.output.shape
+            _require(op, got == shape, f"values have shape {got}, the tensor {shape}")
+            _require_integers(op, values=op.values)
         case MatVec():
             _check_matvec(op, tensors[op.input])
         case Requantise():
@@ -254,6 +255,7 @@ def _check_matvec(op: MatVec, source: Tensor) -> None:
     _require(op, source.shape == (columns,), f"the weights have {columns} columns, the input shape {source.shape}")
     _require_shape(op, (rows,))
     _require(op, op.bias.shape == (rows,), f"the bias has shape {op.bias.shape}, the weights {rows} rows")
+    _require_integers(op, bias=op.bias)
     _require_fraction(op, source.format.fraction + op.weight_format.fraction)
     if op.weights.nonzeros:
         low, high = int(op.weights.weight.min()), int(op.weights.weight.max())
@@ -265,10 +267,11 @@ def _check_matvec(op: MatVec, source: Tensor) -> None:
 
 
 def _check_gather(op: Gather, source: Tensor) -> None:
-    count = len(op.index)
+    count = op.index.size
     _require(op, len(source.shape) == 1, f"wires come from a vector, not shape {source.shape}")
+    _require(op, op.index.shape == op.shift.shape == (count,), "index and shift must be vectors of one length")
     _require_shape(op, (count,))
-    _require(op, op.shift.shape == (count,), "index and shift must have one length")
+    _require_integers(op, index=op.index, shift=op.shift)
     inside = count == 0 or (op.index.min() >= 0 and op.index.max() < source.size)
     _require(op, bool(inside), f"an index lies outside 0…{source.size - 1}")
     _require(op, count == 0 or bool(op.shift.min() >= 0), "a shift is negative")
@@ -279,6 +282,11 @@ def _require(op: Op, condition: bool, message: str) -> None:
     if not condition:
         msg = f"{op.output.name}: {message}"
         raise GraphError(msg)
+
+
+def _require_integers(op: Op, **arrays: IntArray) -> None:
+    for name, array in arrays.items():
+        _require(op, array.dtype.kind in "iubO", f"{name} must be integers, not {array.dtype}")
 
 
 def _require_shape(op: Op, shape: tuple[int, ...]) -> None:

@@ -62,6 +62,7 @@ def _op_to_data(op: Op) -> dict[str, Any]:
                 "weight": _ints(weights.weight),
                 "weight_format": str(op.weight_format),
                 "bias": _ints(op.bias),
+                "layer": op.layer,
             }
         case Requantise():
             return head | {"input": op.input, "low": op.low, "high": op.high}
@@ -87,7 +88,9 @@ def _op_from_data(data: dict[str, Any]) -> Op:
     if kind == "MatVec":
         parts = [_array(data[field]) for field in ("row_start", "column", "weight")]
         weights = SparseMatrix((len(parts[0]) - 1, _int(data["columns"])), *parts)
-        return MatVec(output, data["input"], weights, Fixed.parse(data["weight_format"]), _array(data["bias"]))
+        return MatVec(
+            output, data["input"], weights, Fixed.parse(data["weight_format"]), _array(data["bias"]), str(data["layer"])
+        )
     if kind == "Requantise":
         ends = [None if data[end] is None else _int(data[end]) for end in ("low", "high")]
         return Requantise(output, data["input"], *ends)

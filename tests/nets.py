@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from fpgaprune import board
@@ -28,7 +30,7 @@ def mlp(sizes=(6, 4, 3), sparsity=0.5, seed=0, *, activation=U8, bits=8, weights
     rng = np.random.default_rng(seed)
     fmt = Fixed(True, bits, bits - 1)
     ops = [Input(Tensor("x", (sizes[0],), activation))]
-    for layer, (columns, rows) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for layer, (columns, rows) in enumerate(pairwise(sizes), start=1):
         matrix = weights[layer - 1] if weights else sparse_weights(rng, rows, columns, sparsity, bits)
         source = ops[-1].output
         wide = Fixed(True, 200, source.format.fraction + fmt.fraction)

@@ -67,11 +67,10 @@ def emit(
     vectors: Vectors | None = None,
     *,
     extras: Mapping[str, Any] | None = None,
-    original_names: Mapping[str, str] | None = None,
 ) -> Project:
     """Return the project of lowered kernels, with the given test vectors or random ones of a fixed seed.
 
-    ``extras`` are JSON values for the manifest; ``original_names`` maps tensors to the names of the user's layers.
+    ``extras`` are JSON values for the manifest.
     """
     graph = lowered.design.graph
     stored = vectors if vectors is not None else Vectors.of(graph, *random_inputs(graph, STORED_SAMPLES))
@@ -80,7 +79,7 @@ def emit(
     files["graph.json"] = graph_to_text(graph)
     files["README.md"] = render("project/README.md.j2", _readme_view(lowered, view, len(stored.inputs[0])))
     files[".clang-format"] = copied("project/clang-format")
-    files[NAME] = manifest(lowered, view, files, extras or {}, original_names or {})
+    files[NAME] = manifest(lowered, view, files, extras or {})
     return Project(files)
 
 

@@ -20,9 +20,7 @@ SCHEMA = "fpgaprune-project-1"
 NAME = "fpgaprune.json"
 
 
-def manifest(
-    lowered: Lowered, view: TopView, files: Mapping[str, str], extras: Mapping[str, Any], original: Mapping[str, str]
-) -> str:
+def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: Mapping[str, Any]) -> str:
     """Return the manifest as JSON text; ``extras`` (JSON values) come from the caller under their own keys."""
     design, names = lowered.design, names_of(lowered)
     data: dict[str, Any] = {
@@ -36,7 +34,7 @@ def manifest(
         "interval_cycles": view.interval,
         "inputs": [_port(port) for port in view.inputs],
         "outputs": [_port(port) for port in view.outputs],
-        "kernels": [_kernel(kernel, names, original) for kernel in lowered.kernels],
+        "kernels": [_kernel(kernel, names) for kernel in lowered.kernels],
         "strategies": {name: strategy.value for name, strategy in design.strategies.items()},
         "files": {path: sha256(text) for path, text in sorted(files.items())},
     }
@@ -47,11 +45,11 @@ def _port(port: PortView) -> dict[str, Any]:
     return {"name": port.name, "words": port.size, "format": port.format}
 
 
-def _kernel(kernel: Kernel, names: Mapping[str, str], original: Mapping[str, str]) -> dict[str, Any]:
+def _kernel(kernel: Kernel, names: Mapping[str, str]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": kernel.name,
         "cpp": names[kernel.name],
-        "layer": original.get(kernel.name, kernel.name),
+        "layer": kernel.layer if isinstance(kernel, MatVecKernel) else kernel.name,
         "kind": type(kernel).__name__,
         "words": kernel.result.size,
     }

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from typing_extensions import assert_never
-
 from fpgaprune.emit.cpp import word_type
 from fpgaprune.emit.views import Declaration, declaration, function_name
-from fpgaprune.lower import ConstantKernel, ElementKernel, MatVecKernel, WireKernel
 from fpgaprune.paths import unique_identifiers
 
 if TYPE_CHECKING:
@@ -93,7 +90,7 @@ def top_view(lowered: Lowered) -> TopView:
     inputs = tuple(_port_view(port, names[port.name], design.name) for port in lowered.inputs)
     outputs = tuple(_port_view(output.port, names[_argument(output.name)], design.name) for output in lowered.outputs)
     ports = (*inputs, *outputs)
-    read = {port.name for kernel in lowered.kernels for port in _sources(kernel)} | {
+    read = {port.name for kernel in lowered.kernels for port in kernel.sources} | {
         output.port.name for output in lowered.outputs
     }
     return TopView(
@@ -126,20 +123,8 @@ def _port_view(port: Port, name: str, design: str) -> PortView:
     )
 
 
-def _sources(kernel: Kernel) -> tuple[Port, ...]:
-    match kernel:
-        case MatVecKernel() | WireKernel():
-            return (kernel.source,)
-        case ElementKernel():
-            return kernel.sources
-        case ConstantKernel():
-            return ()
-        case _:
-            assert_never(kernel)
-
-
 def _step(kernel: Kernel, names: Mapping[str, str]) -> Step:
     name = names[kernel.name]
-    arguments = ", ".join([*(names[port.name] for port in _sources(kernel)), name])
+    arguments = ", ".join([*(names[port.name] for port in kernel.sources), name])
     call = f"{function_name(name)}({arguments})"
     return Step(name, name, word_type(kernel.result.word), kernel.result.size, call)

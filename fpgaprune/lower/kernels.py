@@ -78,11 +78,13 @@ class Finish:
 class MatVecKernel:
     """One exact sum of products for each row, then the finish, if any; interval 1.
 
-    ``sums`` is the interval of each row's sum, which sizes its accumulator. ``bias`` includes the half step of
-    rounding modes in which it is constant, so that rounding costs nothing.
+    ``layer`` is the user's name of the matrix. ``sums`` is the interval of each row's sum, which sizes its
+    accumulator. ``bias`` includes the half step of rounding modes in which it is constant, so that rounding costs
+    nothing.
     """
 
     name: str
+    layer: str
     strategy: Strategy
     source: Port
     result: Port
@@ -90,6 +92,11 @@ class MatVecKernel:
     bias: IntArray
     sums: Interval
     finish: Finish | None
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one vector that is read."""
+        return (self.source,)
 
     def accumulator(self, row: int) -> Word:
         """Return the word that holds the row's sum, exactly as wide as its interval says."""
@@ -118,6 +125,11 @@ class WireKernel:
     index: IntArray
     shift: IntArray
 
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one vector that is read."""
+        return (self.source,)
+
 
 @dataclass(frozen=True, eq=False)
 class ConstantKernel:
@@ -126,6 +138,11 @@ class ConstantKernel:
     name: str
     result: Port
     values: IntArray
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """No vector is read."""
+        return ()
 
 
 Kernel: TypeAlias = MatVecKernel | ElementKernel | WireKernel | ConstantKernel

@@ -94,6 +94,7 @@ class _Lowering:
             finish, half = self._finish(follower, sums, merge=True)
         return MatVecKernel(
             result,
+            op.layer,
             strategy,
             self.port(op.input),
             self.port(result),

@@ -54,6 +54,7 @@ def _fold(first: MatVec, second: MatVec) -> MatVec | None:
             first.weight_format, fraction=first.weight_format.fraction + second.weight_format.fraction
         ).with_range(*bounds(weights.weight)),
         bias=add(second.weights.multiply(first.bias), second.bias),
+        layer=second.layer if _is_diagonal(first.weights) else first.layer,
     )
 
 

@@ -2,6 +2,16 @@
 
 from fpgaprune.sim.csim import DEFAULT_TIMEOUT_S, csim, simulate
 from fpgaprune.sim.folder import ProjectFolder
-from fpgaprune.sim.verdict import Mismatch, Verdict, to_data
+from fpgaprune.sim.verdict import Mismatch, Verdict, read_verdict, store_verdict, to_data
 
-__all__ = ["DEFAULT_TIMEOUT_S", "Mismatch", "ProjectFolder", "Verdict", "csim", "simulate", "to_data"]
+__all__ = [
+    "DEFAULT_TIMEOUT_S",
+    "Mismatch",
+    "ProjectFolder",
+    "Verdict",
+    "csim",
+    "read_verdict",
+    "simulate",
+    "store_verdict",
+    "to_data",
+]

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from fpgaprune.errors import InputError
+from fpgaprune.paths import fresh_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "csim.json"
+"""Where the verdict of the last C-simulation is kept in a project's folder."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +64,28 @@ class Verdict:
 def to_data(verdict: Verdict) -> dict[str, Any]:
     """Return the verdict as JSON values."""
     return asdict(verdict) | {"exact": verdict.exact, "inferences_per_s": round(verdict.inferences_per_s, 1)}
+
+
+def store_verdict(verdict: Verdict, folder: Path) -> None:
+    """Keep a verdict in a project's folder."""
+    with fresh_file(folder / NAME) as partial:
+        partial.write_text(json.dumps(to_data(verdict), indent=1) + "\n", encoding="utf-8")
+
+
+def read_verdict(folder: Path) -> Verdict | None:
+    """Return the verdict that the last C-simulation left in a project's folder, or None.
+
+    Raises:
+        InputError: the file is there but is no verdict.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        first = None if data["first"] is None else Mismatch(**data["first"])
+        fields = {name: data[name] for name in ("text", "samples", "words", "mismatches", "build_s", "run_s")}
+        return Verdict(first=first, edited=tuple(data["edited"]), **fields)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path} is not a verdict: {error}; run `fpgaprune csim {folder}` again"
+        raise InputError(msg) from error

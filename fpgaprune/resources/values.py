@@ -1,0 +1,92 @@
+"""Resource counts that never lose their kind and unit."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fpgaprune.board import Board
+
+AMOUNTS = ("lut", "ff", "dsp", "bram_18k", "uram")
+"""The resources that are counted: look-up tables, flip-flops, DSP slices, 18-kbit block RAMs, UltraRAMs."""
+
+
+class Kind(enum.Enum):
+    """Where a number comes from; kinds are never mixed in one column."""
+
+    ESTIMATE = "estimate"
+    OPEN_SYNTHESIS = "open-synthesis"
+    CSYNTH = "csynth"
+    POST_SYNTHESIS = "post-synthesis"
+    POST_ROUTE = "post-route"
+
+
+@dataclass(frozen=True)
+class LayerResources:
+    """The cost of one kernel: ``tensor`` is its name in the design, ``layer`` the user's, latency its own depth."""
+
+    tensor: str
+    layer: str
+    strategy: str
+    nonzeros: int
+    adder_bits: int
+    multipliers: int
+    lut: int
+    ff: int
+    dsp: int
+    bram_18k: int
+    uram: int
+    latency_cycles: int
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The cost of a design: per layer and in all, with the kind of the numbers, the clock, and the timing in cycles."""
+
+    kind: Kind
+    clock_ns: float
+    interval_cycles: int
+    latency_cycles: int
+    layers: tuple[LayerResources, ...]
+
+    def total(self, amount: str) -> int:
+        """Return the sum over layers of one of `AMOUNTS`, ``nonzeros``, ``adder_bits`` or ``multipliers``."""
+        return sum(int(getattr(layer, amount)) for layer in self.layers)
+
+    @property
+    def latency_ns(self) -> float:
+        """The time from an input to its output."""
+        return self.latency_cycles * self.clock_ns
+
+    def utilisation(self, board: Board) -> dict[str, float]:
+        """Return the used share of each of the board's resources; more than 1 does not fit, infinity is none there."""
+        return {amount: _share(self.total(amount), getattr(board.resources, amount)) for amount in AMOUNTS}
+
+    def fits(self, board: Board) -> bool:
+        """Whether no resource exceeds the board's."""
+        return max(self.utilisation(board).values()) <= 1
+
+
+def _share(used: int, available: int) -> float:
+    if available:
+        return used / available
+    return math.inf if used else 0.0
+
+
+def to_data(resources: Resources, board: Board) -> dict[str, Any]:
+    """Return the resources as JSON values, with the board's utilisation (shares of 1)."""
+    return {
+        "kind": resources.kind.value,
+        "clock_ns": resources.clock_ns,
+        "interval_cycles": resources.interval_cycles,
+        "latency_cycles": resources.latency_cycles,
+        "latency_ns": round(resources.latency_ns, 3),
+        "total": {amount: resources.total(amount) for amount in (*AMOUNTS, "nonzeros", "adder_bits", "multipliers")},
+        "board": board.name,
+        "utilisation": {amount: round(share, 4) for amount, share in resources.utilisation(board).items()},
+        "fits": resources.fits(board),
+        "layers": [vars(layer) for layer in resources.layers],
+    }
