@@ -25,7 +25,7 @@ def sparse_weights(rng, rows, columns, sparsity, bits=8):
     return SparseMatrix.from_dense(weights)
 
 
-def mlp(sizes=(6, 4, 3), sparsity=0.5, seed=0, *, activation=U8, bits=8, weights=None):
+def mlp(sizes=(6, 4, 3), sparsity=0.5, seed=0, *, activation=U8, bits=8, weights=None, biases=None):
     """Return a graph of dense layers with ReLU between them; the last layer's sums leave it exactly."""
     rng = np.random.default_rng(seed)
     fmt = Fixed(True, bits, bits - 1)
@@ -34,7 +34,7 @@ def mlp(sizes=(6, 4, 3), sparsity=0.5, seed=0, *, activation=U8, bits=8, weights
         matrix = weights[layer - 1] if weights else sparse_weights(rng, rows, columns, sparsity, bits)
         source = ops[-1].output
         wide = Fixed(True, 200, source.format.fraction + fmt.fraction)
-        bias = rng.integers(-500, 500, rows)
+        bias = np.array(biases[layer - 1]) if biases else rng.integers(-500, 500, rows)
         op = MatVec(Tensor(f"fc{layer}", (rows,), wide), source.name, matrix, fmt, bias)
         exact = wide.with_range(*analyse(Graph((*ops, op), (f"fc{layer}",)))[f"fc{layer}"].bounds)
         ops.append(MatVec(Tensor(f"fc{layer}", (rows,), exact), source.name, matrix, fmt, bias))

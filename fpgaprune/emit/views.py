@@ -104,13 +104,17 @@ def describe(kernel: Kernel) -> str:
             )
         case ElementKernel():
             kind = "sum of two vectors" if len(kernel.sources) > 1 else "requantisation"
-            return f"{kind}, {kernel.result.size} elements"
+            return f"{kind}, {_count(kernel.result.size)}"
         case WireKernel():
-            return f"{kernel.result.size} wires"
+            return f"wires, {_count(kernel.result.size)}"
         case ConstantKernel():
-            return f"{kernel.result.size} constants"
+            return f"constants, {_count(kernel.result.size)}"
         case _:
             assert_never(kernel)
+
+
+def _count(elements: int) -> str:
+    return "1 element" if elements == 1 else f"{elements} elements"
 
 
 def kernel_view(kernel: Kernel, design: str, identifier: str) -> KernelView:
