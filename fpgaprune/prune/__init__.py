@@ -1,0 +1,59 @@
+"""Pruning of PyTorch models: criteria, exact selection, schedules, masked training, storage."""
+
+from __future__ import annotations
+
+from fpgaprune.prune.api import prune
+from fpgaprune.prune.criteria import CRITERIA, Context, Criterion
+from fpgaprune.prune.data import Batch, Data
+from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
+from fpgaprune.prune.history import History, Record
+from fpgaprune.prune.imports import build_data, build_model, import_object
+from fpgaprune.prune.masks import Masks, prunable
+from fpgaprune.prune.objectives import Loss, Metric, default_loss, default_metric, evaluate_metric
+from fpgaprune.prune.pruned import PrunedModel
+from fpgaprune.prune.recipe import PruneRecipe
+from fpgaprune.prune.schedule import Schedule
+from fpgaprune.prune.select import Scope, select
+from fpgaprune.prune.settings import Optimiser, TrainSettings
+from fpgaprune.prune.store import load, save
+from fpgaprune.prune.torch_masks import from_torch_prune
+from fpgaprune.prune.train import AfterStep, train
+from fpgaprune.prune.weights import load_weights, with_weights
+
+__all__ = [
+    "CRITERIA",
+    "AfterStep",
+    "Batch",
+    "Context",
+    "Criterion",
+    "Data",
+    "DeadBias",
+    "History",
+    "Loss",
+    "Masks",
+    "Metric",
+    "Optimiser",
+    "PruneRecipe",
+    "PrunedModel",
+    "Record",
+    "Schedule",
+    "Scope",
+    "TrainSettings",
+    "build_data",
+    "build_model",
+    "dead_biases",
+    "dead_outputs",
+    "default_loss",
+    "default_metric",
+    "evaluate_metric",
+    "from_torch_prune",
+    "import_object",
+    "load",
+    "load_weights",
+    "prunable",
+    "prune",
+    "save",
+    "select",
+    "train",
+    "with_weights",
+]

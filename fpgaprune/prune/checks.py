@@ -1,0 +1,168 @@
+"""Checks of single values: each returns the value or says which field must be what."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+from torch.nn.parameter import UninitializedParameter
+
+from fpgaprune.errors import InputError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from torch import Tensor, nn
+
+_Choice = TypeVar("_Choice", bound=Enum)
+
+_REMEDY = "train it again, or give other weights"
+
+
+def number(field: str, value: object, *, low: float = -math.inf, high: float = math.inf) -> float:
+    """Return ``value`` as a finite float in [low, high].
+
+    Raises:
+        InputError: the value is not a number, not finite, or outside the interval.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        msg = f"{field} must be a number, not {value!r}"
+        raise InputError(msg)
+    if not math.isfinite(value) or not low <= value <= high:
+        msg = f"{field} must be {_interval(low, high)}, not {value!r}"
+        raise InputError(msg)
+    return float(value)
+
+
+def fraction(field: str, value: object) -> float:
+    """Return ``value`` as a float in [0, 1].
+
+    Raises:
+        InputError: the value is not a number or lies outside [0, 1].
+    """
+    return number(field, value, low=0.0, high=1.0)
+
+
+def integer(field: str, value: object, *, low: int) -> int:
+    """Return ``value`` as an integer that is at least ``low``.
+
+    Raises:
+        InputError: the value is not an integer or is too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"{field} must be an integer, not {value!r}"
+        raise InputError(msg)
+    if value < low:
+        msg = f"{field} must be at least {low}, not {value}"
+        raise InputError(msg)
+    return value
+
+
+def flag(field: str, value: object) -> bool:
+    """Return ``value`` if it is a boolean.
+
+    Raises:
+        InputError: the value is not a boolean.
+    """
+    if not isinstance(value, bool):
+        msg = f"{field} must be true or false, not {value!r}"
+        raise InputError(msg)
+    return value
+
+
+def word(field: str, value: object, known: Iterable[str]) -> str:
+    """Return ``value`` if it is one of the ``known`` words.
+
+    Raises:
+        InputError: the value is another word, or no word.
+    """
+    words = list(known)
+    if not isinstance(value, str) or value not in words:
+        listed = ", ".join(repr(known_word) for known_word in words)
+        hint = suggest(value, words) if isinstance(value, str) else ""
+        msg = f"{field} must be one of {listed}, not {value!r}{hint}"
+        raise InputError(msg)
+    return value
+
+
+def choice(field: str, value: object, kind: type[_Choice]) -> _Choice:
+    """Return the member of the enum ``kind`` that ``value`` is or names.
+
+    Raises:
+        InputError: no member has this value.
+    """
+    if isinstance(value, kind):
+        return value
+    return kind(word(field, value, [str(member.value) for member in kind]))
+
+
+def table(field: str, value: object) -> dict[str, object]:
+    """Return ``value`` if it is a dictionary with names as its keys.
+
+    Raises:
+        InputError: the value is not such a dictionary.
+    """
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        msg = f"{field} must be a table of names, not {value!r}"
+        raise InputError(msg)
+    return value
+
+
+def known_keys(where: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse each key of ``given`` that is not in ``known``.
+
+    Raises:
+        InputError: a key is unknown; the message proposes the nearest known one.
+    """
+    allowed = list(known)
+    for key in given:
+        if key not in allowed:
+            msg = f"{where} has no field {key!r}{suggest(key, allowed)}; it has {', '.join(allowed)}"
+            raise InputError(msg)
+
+
+def refuse_nonfinite(tensors: Mapping[str, Tensor], owner: str, remedy: str = _REMEDY) -> None:
+    """Refuse NaN and infinities in the floating-point ``tensors`` of ``owner``.
+
+    Raises:
+        InputError: a tensor holds such values; the message names it and counts them.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point():
+            bad = ~(tensor.float() if tensor.dtype.itemsize == 1 else tensor).isfinite()  # torch lacks it for float8
+            if bool(bad.any()):
+                _refuse_values(owner, name, "NaN or infinite", bad, remedy)
+
+
+def refuse_broken_model(model: nn.Module, remedy: str = _REMEDY) -> None:
+    """Refuse a model with NaN or infinity in a parameter, or NaN in a buffer (attention masks hold -inf).
+
+    Raises:
+        InputError: such a tensor was found, or one without a shape (a lazy module that never ran).
+    """
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            msg = f"{name} has no shape yet; run one batch through the model first"
+            raise InputError(msg)
+    refuse_nonfinite(dict(model.named_parameters()), "the model", remedy)
+    for name, buffer in model.named_buffers():
+        if buffer.is_floating_point() and bool(buffer.isnan().any()):
+            _refuse_values("the model", name, "NaN", buffer.isnan(), remedy)
+
+
+def one_line(error: BaseException) -> str:
+    """Return the type and the first line of the message of ``error``."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _refuse_values(owner: str, name: str, what: str, bad: Tensor, remedy: str) -> None:
+    msg = f"{owner} holds {what} values in {name!r} ({int(bad.sum())} of {bad.numel()}); {remedy}"
+    raise InputError(msg)
+
+
+def _interval(low: float, high: float) -> str:
+    if math.isinf(high):
+        return "a finite number" if math.isinf(low) else f"a finite number of at least {low:g}"
+    return f"in [{low:g}, {high:g}]"

@@ -1,0 +1,58 @@
+"""The value that pruning returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fpgaprune.errors import InputError
+from fpgaprune.prune.checks import refuse_broken_model
+from fpgaprune.prune.history import History
+from fpgaprune.prune.masks import prunable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from fpgaprune.prune.masks import Masks
+    from fpgaprune.prune.recipe import PruneRecipe
+
+
+@dataclass(frozen=True, eq=False)
+class PrunedModel:
+    """A model with its pruned weights at exactly zero and without pruning hooks.
+
+    ``dead_biases`` names, by bias, the entries that belong to neurons without a surviving input: they are zero
+    unless ``recipe`` keeps them or there is no recipe. ``unbaked`` names the tensors that came with hooks of
+    torch.nn.utils.prune.
+
+    Raises:
+        InputError: the masks do not belong to the module, a pruned weight is not zero, or a weight is NaN or infinite.
+    """
+
+    module: nn.Module
+    masks: Masks
+    recipe: PruneRecipe | None = None
+    history: History = field(default_factory=History)
+    dead_biases: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    unbaked: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        refuse_broken_model(self.module)
+        self.masks.check(self.module)
+        for name, weight in prunable(self.module).items():
+            alive = int((weight * ~self.masks[name].to(weight.device)).count_nonzero())
+            if alive:
+                msg = f"{name} is not zero in {alive} places that its mask prunes"
+                raise InputError(msg)
+
+    @property
+    def sparsity(self) -> float:
+        """Return the fraction of the prunable weights that is pruned."""
+        return self.masks.sparsity
+
+    @property
+    def dead_bias_count(self) -> int:
+        """Return how many entries of biases belong to dead neurons."""
+        return sum(len(entries) for entries in self.dead_biases.values())

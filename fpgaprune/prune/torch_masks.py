@@ -1,0 +1,68 @@
+"""Models that torch.nn.utils.prune pruned, baked or not, and plain models with zeros."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from torch.nn.utils import prune as torch_prune
+
+from fpgaprune.prune.dead import DeadBias, dead_biases, zeroing
+from fpgaprune.prune.forward import copied
+from fpgaprune.prune.masks import Masks, joined
+from fpgaprune.prune.pruned import PrunedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor, nn
+
+_Module = TypeVar("_Module", bound="nn.Module")
+
+
+def from_torch_prune(model: nn.Module, *, dead_bias: DeadBias = DeadBias.KEEP) -> PrunedModel:
+    """Return a baked copy of ``model`` whose masks keep what is not zero; the model itself is left alone.
+
+    Tensors that still had hooks and masks of torch.nn.utils.prune are listed in ``unbaked``. Biases of dead
+    neurons are reported and, unless ``dead_bias`` says otherwise, keep their values.
+
+    Raises:
+        InputError: a weight is NaN, infinite, or computed by something else than torch.nn.utils.prune.
+    """
+    module, unbaked = baked_copy(model)
+    masks = Masks.of_nonzeros(module)
+    biases = dead_biases(module, masks)
+    if dead_bias is DeadBias.ZERO:
+        zeroing(module, biases)(module)
+    return PrunedModel(module.eval(), masks, dead_biases=biases, unbaked=unbaked)
+
+
+def baked_copy(model: _Module) -> tuple[_Module, tuple[str, ...]]:
+    """Return a copy of ``model`` without hooks of torch.nn.utils.prune, and the names of the tensors that had one.
+
+    Raises:
+        InputError: the model cannot be copied.
+    """
+    copy = copied(model)
+    hooked = list(_hooked(copy))
+    for _, module, name in hooked:
+        torch_prune.remove(module, name)  # type: ignore[no-untyped-call]  # torch has no types here
+    return copy, tuple(joined(prefix, name) for prefix, _, name in hooked)
+
+
+def baked_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return ``state`` with each pair ``x_orig``, ``x_mask`` of torch.nn.utils.prune replaced by their product x."""
+    baked = dict(state)
+    for name in state:
+        stem = name.removesuffix("_orig")
+        if stem != name and f"{stem}_mask" in state:
+            mask = baked.pop(f"{stem}_mask")
+            baked[stem] = baked.pop(name).masked_fill(mask == 0, 0)
+    return baked
+
+
+def _hooked(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
+    """Yield module name, module and tensor name for each pruning hook."""
+    for prefix, module in model.named_modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, torch_prune.BasePruningMethod):
+                yield prefix, module, hook._tensor_name

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+from torch.nn.utils import prune as torch_prune
+
+from fpgaprune.errors import InputError
+from fpgaprune.prune.dead import DeadBias
+from fpgaprune.prune.torch_masks import baked_state, from_torch_prune
+
+X = torch.linspace(-1, 1, 16).reshape(2, 8)
+
+
+def hooks(model: nn.Module) -> int:
+    return sum(len(module._forward_pre_hooks) for module in model.modules())
+
+
+def test_a_model_that_was_not_baked(mlp):
+    torch_prune.l1_unstructured(mlp[0], "weight", 0.5)
+    torch_prune.random_unstructured(mlp[2], "bias", 1)
+    mlp[0].weight_orig.data *= 2  # as an optimiser step would, after which no forward pass took place
+    expected_state = copy.deepcopy(mlp.state_dict())
+    pruned = from_torch_prune(mlp)
+    assert pruned.unbaked == ("0.weight", "2.bias")
+    assert torch.equal(pruned.masks["0.weight"], mlp[0].weight_mask.bool())
+    assert pruned.masks.sparsity_of("2.weight") == 0.0
+    assert torch.equal(pruned.module(X), mlp(X))
+    assert set(pruned.module.state_dict()) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert hooks(pruned.module) == 0
+    assert not pruned.module.training
+    assert hooks(mlp) == 2
+    assert all(torch.equal(mlp.state_dict()[name], value) for name, value in expected_state.items())
+
+
+def test_a_model_that_was_baked(mlp):
+    torch_prune.l1_unstructured(mlp[0], "weight", 0.25)
+    mask = mlp[0].weight_mask.bool().clone()
+    torch_prune.remove(mlp[0], "weight")
+    pruned = from_torch_prune(mlp)
+    assert pruned.unbaked == ()
+    assert torch.equal(pruned.masks["0.weight"], mask)
+    assert pruned.module is not mlp
+    assert mlp.training
+
+
+def test_hooks_of_several_prunings_and_of_the_whole_model(mlp):
+    torch_prune.l1_unstructured(mlp[0], "weight", 0.25)
+    weights = [(mlp[0], "weight"), (mlp[2], "weight")]
+    torch_prune.global_unstructured(weights, torch_prune.L1Unstructured, amount=0.5)
+    mlp(X).sum().backward()
+    pruned = from_torch_prune(mlp)
+    assert pruned.unbaked == ("0.weight", "2.weight")
+    assert torch.equal(pruned.masks["2.weight"], mlp[2].weight_mask.bool())
+    assert torch.equal(pruned.module(X), mlp(X))
+
+
+def test_recurrent_models():
+    model = nn.GRU(3, 4)
+    torch_prune.l1_unstructured(model, "weight_hh_l0", 0.5)
+    x = torch.linspace(-1, 1, 15).reshape(5, 3)
+    pruned = from_torch_prune(model)
+    assert pruned.masks.sparsity_of("weight_hh_l0") == 0.5
+    assert torch.equal(pruned.module(x)[0], model(x)[0])
+
+
+def test_plain_zeros_are_masks(mlp):
+    mlp[0].weight.data[1, 2] = 0.0
+    assert from_torch_prune(mlp).masks.nonzeros("0.weight") == 127
+
+
+def test_dead_biases_are_reported_and_kept_unless_told_otherwise(mlp):
+    mlp[0].weight.data[[1, 4]] = 0.0
+    kept = from_torch_prune(mlp)
+    zeroed = from_torch_prune(mlp, dead_bias=DeadBias.ZERO)
+    assert kept.dead_biases == zeroed.dead_biases == {"0.bias": (1, 4)}
+    assert torch.equal(kept.module[0].bias, mlp[0].bias)
+    assert zeroed.module[0].bias[[1, 4]].tolist() == [0.0, 0.0]
+
+
+def test_broken_and_otherwise_computed_weights_are_refused(mlp):
+    mlp[0].weight.data[0, 0] = math.nan
+    with pytest.raises(InputError, match=r"NaN or infinite values in '0\.weight'"):
+        from_torch_prune(mlp)
+    with pytest.raises(InputError, match="weight is computed from other parameters"):
+        from_torch_prune(parametrizations.weight_norm(nn.Linear(2, 2)))
+
+
+def test_state_dicts_are_baked_by_pairs():
+    state = {
+        "a.weight_orig": torch.tensor([1.0, -2.0, math.nan]),
+        "a.weight_mask": torch.tensor([1.0, 0.0, 0.0]),
+        "b.x_orig": torch.ones(1),
+        "c.y_mask": torch.ones(1),
+    }
+    baked = baked_state(state)
+    assert set(baked) == {"a.weight", "b.x_orig", "c.y_mask"}
+    assert baked["a.weight"].tolist() == [1.0, 0.0, 0.0]
+    assert not torch.signbit(baked["a.weight"]).any()
+    assert set(state) == {"a.weight_orig", "a.weight_mask", "b.x_orig", "c.y_mask"}
