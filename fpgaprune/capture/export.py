@@ -1,0 +1,65 @@
+"""torch.export, quietly, with its long errors boiled down to the line of the model that caused them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import traceback
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+from fpgaprune.capture.origin import users_line
+from fpgaprune.capture.records import Where
+from fpgaprune.errors import UnsupportedError
+from fpgaprune.prune.checks import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+
+
+def exported(module: nn.Module, example: Tensor) -> ExportedProgram:
+    """Return the graph of ``module`` for inputs of exactly the shape of ``example``, free of in-place operations.
+
+    Raises:
+        UnsupportedError: control flow or a shape depends on the values of tensors, or torch cannot trace the model.
+    """
+    try:
+        with _quiet(), torch.no_grad():
+            # without a decomposition for anything, linear, relu6, … stay whole; only mutation is rewritten
+            program: ExportedProgram = torch.export.export(module, (example,)).run_decompositions({})
+    except GuardOnDataDependentSymNode as error:
+        msg = (
+            f"{_blamed(error)}: the control flow or a shape depends on the values of a tensor; hardware has one fixed"
+            " shape, so write the model without `if`, `int()` or `.item()` on tensors"
+        )
+        raise UnsupportedError(msg) from error
+    except Exception as error:
+        msg = f"{_blamed(error)}: torch.export cannot trace it ({one_line(error)}); write it with torch operations"
+        raise UnsupportedError(msg) from error
+    return program
+
+
+def _blamed(error: Exception) -> Where:
+    frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+    return Where("", *users_line([frame for frame in frames if frame[0] != __file__]))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence torch.export: it prints half-made graphs, logs what it also raises, and uses what torch deprecates."""
+    disabled = logging.root.manager.disable
+    sink = io.StringIO()
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

@@ -1,0 +1,356 @@
+"""From modules to layers: what is read, under which names, and what is refused with which words."""
+
+# ruff: noqa: ARG005  # every forward pass takes the module and the input, whether or not it needs both
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrizations
+from torch.nn.utils import prune as torch_prune
+
+from fpgaprune.capture import Add, BatchNorm, Clip, InputLayer, Linear, Reshape, api, capture, trace
+from fpgaprune.errors import InputError, UnsupportedError
+
+
+class Written(nn.Module):
+    """A module whose forward pass is given, with a few parameters and buffers to use in it."""
+
+    def __init__(self, forward):
+        super().__init__()
+        torch.manual_seed(0)
+        self.fc = nn.Linear(8, 8)
+        self.bare = nn.Linear(8, 8, bias=False)
+        self.matrix = nn.Parameter(torch.randn(8, 4))
+        self.register_buffer("mask", (torch.rand(8, 8) > 0.5).float())
+        self.written = forward
+
+    def forward(self, x):
+        return self.written(self, x)
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(8, 8)
+        self.bn = nn.BatchNorm1d(8)
+        self.act = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout()
+
+    def forward(self, x):
+        return self.drop(self.act(self.bn(self.fc(x)))) + x
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.flat = nn.Flatten()
+        self.block = Block()
+        self.head = nn.Sequential(nn.Linear(8, 4), nn.Identity(), nn.ReLU6(), nn.Hardtanh(-2, 1.5), nn.Linear(4, 2))
+
+    def forward(self, x):
+        return self.head(self.block(self.block(self.flat(x))))
+
+
+def randomised(module):
+    """Give a module's batch normalisations statistics that are not those of a fresh one."""
+    generator = torch.Generator().manual_seed(1)
+    for each in module.modules():
+        if isinstance(each, nn.BatchNorm1d) and each.running_mean is not None:
+            each.running_mean.uniform_(-1, 1, generator=generator)
+            each.running_var.uniform_(0.5, 2, generator=generator)
+    return module
+
+
+def kinds(network):
+    return [type(layer) for layer in network.layers]
+
+
+def same_result(module, network, example):
+    """Whether the network computes what the module does, up to float32."""
+    with torch.no_grad():
+        expected = module.eval()(example).double().numpy()
+    got = trace(network, example.double().numpy())[network.output]
+    return got.shape == expected.shape and np.allclose(got, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_modules_become_layers_in_order_with_their_paths_as_names():
+    module, example = randomised(Residual()), torch.randn(5, 2, 4)
+    network = capture(module, example)
+    assert [(type(layer), layer.name) for layer in network.layers] == [
+        (InputLayer, "x"),
+        (Reshape, "flat"),
+        (Linear, "block.fc"),
+        (BatchNorm, "block.bn"),
+        (Clip, "block.act"),
+        (Add, "block.add"),
+        (Linear, "block.fc_2"),
+        (BatchNorm, "block.bn_2"),
+        (Clip, "block.act_2"),
+        (Add, "block.add_2"),
+        (Linear, "head.0"),
+        (Clip, "head.2"),
+        (Clip, "head.3"),
+        (Linear, "head.4"),
+    ]
+    assert network.output == "head.4"
+    assert network.input.shape == (2, 4)
+    assert same_result(module, network, example)
+
+
+def test_parameters_keep_the_names_of_the_state_dict_and_their_values():
+    module = randomised(Residual())
+    network = capture(module, torch.randn(2, 2, 4))
+    first, second = network.by_name["block.fc"], network.by_name["block.fc_2"]
+    assert (first.weight_name, first.bias_name) == ("block.fc.weight", "block.fc.bias")
+    assert (second.weight_name, second.bias_name) == ("block.fc.weight", "block.fc.bias")
+    state = module.state_dict()
+    assert np.array_equal(first.weight, state["block.fc.weight"].double().numpy())
+    assert np.array_equal(first.bias, state["block.fc.bias"].double().numpy())
+    assert np.array_equal(network.by_name["block.bn"].mean, state["block.bn.running_mean"].double().numpy())
+    assert not first.weight.flags.writeable
+
+
+def test_the_place_of_a_layer_names_its_module_and_the_users_line():
+    network = capture(Residual(), torch.randn(2, 2, 4))
+    line = Block.forward.__code__.co_firstlineno + 1
+    assert str(network.by_name["block.fc"].where) == f"block.fc (test_capture.py:{line})"
+    assert str(network.by_name["block.add"].where) == f"block (test_capture.py:{line})"
+
+
+def test_the_callers_module_is_left_as_it_was():
+    module = Residual().train()
+    before = copy.deepcopy(module.state_dict())
+    capture(module, torch.randn(2, 2, 4))
+    assert module.training
+    assert all(each.training for each in module.modules())
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_any_number_of_samples_will_do_as_an_example(samples):
+    network = capture(Written(lambda m, x: m.fc(x).unsqueeze(1).squeeze()), torch.randn(samples, 8))
+    assert network.by_name[network.output].shape == (8,)  # squeeze did not swallow the batch
+
+
+SPELLINGS = {
+    "functional linear": (lambda m, x: functional.linear(x, m.fc.weight, m.fc.bias), [Linear]),
+    "matrix product": (lambda m, x: x @ m.matrix, [Linear]),
+    "mm": (lambda m, x: torch.mm(x, m.matrix), [Linear]),
+    "matrix product plus bias": (lambda m, x: x @ m.fc.weight.t() + m.fc.bias, [Linear]),
+    "bias plus matrix product": (lambda m, x: m.fc.bias + torch.matmul(x, m.fc.weight.T), [Linear]),
+    "addmm": (lambda m, x: torch.addmm(m.fc.bias, x, m.mask), [Linear]),
+    "masked weight": (lambda m, x: functional.linear(x, m.fc.weight * m.mask, m.fc.bias), [Linear]),
+    "second bias": (lambda m, x: m.fc(x) + m.matrix[:, 0], [Linear]),
+    "bias of one row": (lambda m, x: m.bare(x) + m.mask[:1], [Linear]),
+    "in-place bias": (lambda m, x: m.bare(x).add_(m.fc.bias), [Linear]),
+    "torch.relu": (lambda m, x: torch.relu(x), [Clip]),
+    "relu method": (lambda m, x: x.relu(), [Clip]),
+    "functional relu": (lambda m, x: functional.relu(m.fc(x), inplace=True), [Linear, Clip]),
+    "relu6": (lambda m, x: functional.relu6(x), [Clip]),
+    "hardtanh": (lambda m, x: functional.hardtanh(x, -0.3, 0.4), [Clip]),
+    "clamp": (lambda m, x: x.clamp(-0.5, 0.25), [Clip]),
+    "clamp of one end": (lambda m, x: x.clamp(max=0.5).clamp(min=-0.5), [Clip, Clip]),
+    "clamp_min": (lambda m, x: torch.clamp_min(x, 0.1), [Clip]),
+    "clamp_max": (lambda m, x: torch.clamp_max(x, 0.1), [Clip]),
+    "add": (lambda m, x: torch.add(m.fc(x), x), [Linear, Add]),
+    "add to itself": (lambda m, x: x + x, [Add]),
+    "in-place add": (lambda m, x: m.fc(x).add_(x), [Linear, Add]),
+    "batch_norm without affine": (lambda m, x: functional.batch_norm(x, m.mask[0], m.mask[1] + 1), [BatchNorm]),
+    "view and back": (lambda m, x: x.view(-1, 2, 4).flatten(1), [Reshape, Reshape]),
+    "reshape": (lambda m, x: x.reshape(x.shape[0], 4, 2), [Reshape]),
+    "unsqueeze and squeeze": (lambda m, x: x.unsqueeze(1).squeeze(1).unsqueeze(-1).squeeze(), [Reshape] * 4),
+    "unflatten": (lambda m, x: x.unflatten(1, (2, 4)), [Reshape]),
+    "same shape": (lambda m, x: x.view(x.shape).relu(), [Clip]),
+    "values left alone": (
+        lambda m, x: functional.dropout(x.contiguous().clone().detach(), training=False).to(torch.float32).relu(),
+        [Clip],
+    ),
+    "float64 in between": (lambda m, x: x.double().float().relu(), [Clip]),
+    "type_as": (lambda m, x: x.type_as(m.mask).relu(), [Clip]),
+    "identity": (lambda m, x: x, []),
+    "mutation seen through a view": (lambda m, x: _mutated(m.fc(x)), [Linear, Reshape, Clip, Reshape, Add]),
+    "dead code": (lambda m, x: (torch.sin(x), m.fc(x))[1], [Linear]),
+    "overwritten input": (lambda m, x: m.fc(x.relu_()), [Clip, Linear]),
+}
+
+
+def _mutated(x):
+    view = x.view(-1, 2, 4)
+    view.relu_()
+    return x + x
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_each_spelling_is_read_exactly(name):
+    forward, expected = SPELLINGS[name]
+    module, example = Written(forward), torch.randn(2, 8)
+    network = capture(module, example.clone())
+    assert kinds(network) == [InputLayer, *expected]
+    assert same_result(module, network, example)
+
+
+def test_a_folded_constant_bears_the_name_of_its_parameter():
+    network = capture(Written(lambda m, x: x @ m.fc.weight.t() + m.fc.bias), torch.randn(2, 8))
+    assert (network.by_name["linear"].weight_name, network.by_name["linear"].bias_name) == ("fc.weight", "fc.bias")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        parametrizations.weight_norm(nn.Linear(8, 3)),
+        torch_prune.random_unstructured(nn.Linear(8, 3), "weight", 0.5),
+        nn.Linear(8, 3).double(),
+        nn.BatchNorm1d(8, affine=False),
+    ],
+    ids=["weight_norm", "torch prune", "float64", "no affine"],
+)
+def test_unusual_modules_are_read_exactly(module):
+    example = torch.randn(2, 8, dtype=next(iter(module.state_dict().values())).dtype)
+    assert same_result(module, capture(module, example), example)
+
+
+LINE = r"the model itself \(test_capture\.py:\d+\)"
+NO_CONSTANT = "to a result that is no Linear's alone is not supported; put it into the bias of the Linear before it"
+REFUSALS = {
+    "number": (lambda m, x: x + 1, "adding a number to a tensor is not supported; put it into the bias of a Linear"),
+    "alpha": (lambda m, x: torch.add(x, x, alpha=2), "add with alpha=2 is not supported"),
+    "broadcast": (
+        lambda m, x: x.view(2, 1, 8) + m.fc(x),
+        r"adding tensors of shapes \(batch, 1, 8\) and \(batch, 8\) is not supported; give both the same shape",
+    ),
+    "constant to input": (lambda m, x: x + m.mask[0], f"adding the constant 'mask' {NO_CONSTANT}"),
+    "constant to shared": (lambda m, x: _shared(m.fc(x), m), f"adding the constant 'mask' {NO_CONSTANT}"),
+    "constant behind a clone": (lambda m, x: _cloned(m.fc(x), m), f"adding the constant 'mask' {NO_CONSTANT}"),
+    "constant of a batch": (
+        lambda m, x: m.fc(x) + torch.ones(2, 8),
+        r"adding a constant of shape \(2, 8\) to 8 values is not supported; give it the shape \(8,\)",
+    ),
+    "random": (lambda m, x: m.fc(x) + torch.rand(8), "draws random numbers, which is not supported; make it a buffer"),
+    "vector": (lambda m, x: x @ m.matrix[:, 0], r"a product with 'matrix' of shape \(8,\) is not supported"),
+    "product of results": (lambda m, x: functional.linear(x, m.fc(x)), "'weight' must be a parameter, a buffer or a c"),
+    "product from the left": (lambda m, x: m.mask[:2, :2] @ x, "'other' must be a parameter, a buffer or a constant"),
+    "transposition": (lambda m, x: x.t(), "the operation t is not supported"),
+    "addmm factor": (lambda m, x: torch.addmm(m.fc.bias, x, m.mask, alpha=0.5), "addmm with alpha=0.5"),
+    "batch moved": (lambda m, x: x.view(1, 16), r"a change of shape from \(2, 8\) to \(1, 16\).*keep the batch"),
+    "batch merged": (lambda m, x: x.flatten(), r"a change of shape from \(2, 8\) to \(16,\) is not supported"),
+    "rank 3": (lambda m, x: m.fc(x.view(2, 1, 8)), r"inputs \(batch, 1, 8\) is not supported; flatten them first"),
+    "clamp by tensors": (lambda m, x: x.clamp(m.mask[0]), "the operation clamp is not supported; give clamp plain"),
+    "empty clamp": (lambda m, x: x.clamp(2, 1), r"the empty clamp 2.0…1.0 is not supported; exchange its ends"),
+    "half": (lambda m, x: x.half(), "the conversion to float16 is not supported; leave number formats to quantis"),
+    "training dropout": (lambda m, x: functional.dropout(x), "native_dropout .* pass training=self.training"),
+    "softmax": (lambda m, x: x.softmax(1), "the operation softmax is not supported; end the model at its logits"),
+    "gelu": (lambda m, x: functional.gelu(x), "the operation gelu is not supported; use nn.ReLU, nn.ReLU6"),
+    "mul": (lambda m, x: x * 2, "the operation mul is not supported; multiply the factor into the weights"),
+    "sub": (lambda m, x: x - m.fc(x), "the operation sub is not supported; negate the weights"),
+    "unknown": (lambda m, x: x.sin(), "the operation sin is not supported; this version reads models of Linear"),
+    "control flow": (
+        lambda m, x: x if bool((x > 0).any()) else -x,
+        "the control flow or a shape depends on the values",
+    ),
+    "item": (lambda m, x: x[:, : int(x.sum().item())], "the control flow or a shape depends on the values of a tensor"),
+    "numpy": (lambda m, x: torch.from_numpy(x.detach().numpy()), "torch.export cannot trace it .* torch operations"),
+}
+
+
+def _shared(x, module):
+    return (x + module.mask[0]) + x
+
+
+def _cloned(x, module):
+    return (x.clone() + module.mask[0]) + x
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_cannot_be_read_is_refused_with_place_and_remedy(name):
+    forward, message = REFUSALS[name]
+    with pytest.raises(UnsupportedError, match=rf"(?s)^{LINE}: .*{message}|^fc \(test_capture\.py:\d+\): .*{message}"):
+        capture(Written(forward), torch.randn(2, 8))
+
+
+def test_a_refusal_is_one_line_and_prints_nothing(capfd):
+    with pytest.raises(UnsupportedError) as caught:
+        capture(Written(REFUSALS["control flow"][0]), torch.randn(2, 8))
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("module", "example", "message"),
+    [
+        (
+            nn.Conv1d(2, 3, 3),
+            torch.randn(2, 2, 8),
+            "^the model itself: the operation conv1d is not supported; this ver",
+        ),
+        (nn.BatchNorm1d(8, track_running_stats=False), torch.randn(2, 8), "keep track_running_stats=True"),
+        (
+            nn.Linear(8, 3).half(),
+            torch.randn(2, 8),
+            "^weight must be float32 or float64, not float16; call model.float",
+        ),
+        (nn.BatchNorm1d(2), torch.randn(2, 2, 8), r"inputs \(batch, 2, 8\) is not supported"),
+        (Written(lambda m, x: torch.ones(2, 3)), torch.randn(2, 8), "output of the model does not depend on its input"),
+    ],
+    ids=["conv", "no statistics", "half", "rank 3", "constant"],
+)
+def test_modules_beyond_reach_are_refused(module, example, message):
+    with pytest.raises(UnsupportedError, match=message):
+        capture(module, example)
+
+
+def test_a_variance_below_zero_is_refused():
+    module = nn.BatchNorm1d(8)
+    module.running_var[0] = -1
+    with pytest.raises(UnsupportedError, match=r"a variance of -1.0 with eps=1e-05 is not supported; train the batch"):
+        capture(module, torch.randn(2, 8))
+
+
+@pytest.mark.parametrize(
+    ("module", "example", "message"),
+    [
+        (
+            nn.Linear(5, 3),
+            torch.randn(2, 8),
+            r"does not run on inputs of shape \(2, 8\) and type float32: RuntimeError",
+        ),
+        (nn.LSTM(8, 3), torch.randn(2, 8), "must return one tensor, not tuple; wrap it in a module that selects one"),
+        (nn.Bilinear(8, 8, 3), torch.randn(2, 8), "missing 1 required positional argument: 'input2'"),
+        (nn.Linear(8, 3), torch.zeros(2, 8, dtype=torch.int64), r"must be a tensor of floats .* type int64; convert"),
+        (nn.Linear(8, 3), [[1.0] * 8], "must be a tensor of floats .* not list"),
+        (nn.ReLU(), torch.tensor(1.0), r"must hold at least one sample, not shape \(\)"),
+        (nn.ReLU(), torch.ones(0, 3), r"must hold at least one sample, not shape \(0, 3\)"),
+    ],
+    ids=["shape", "several outputs", "several inputs", "integers", "list", "scalar", "empty"],
+)
+def test_models_and_examples_that_do_not_fit_are_refused(module, example, message):
+    with pytest.raises(InputError, match=message):
+        capture(module, example)
+
+
+def test_weights_that_are_not_finite_are_refused_by_name():
+    module = nn.Sequential(nn.Linear(8, 3))
+    module[0].weight.data[0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"the model holds NaN or infinite values in '0.weight'"):
+        capture(module, torch.randn(2, 8))
+
+
+def test_buffers_that_are_not_finite_are_refused_where_they_are_used():
+    module = Written(lambda m, x: functional.linear(x, m.mask))
+    module.mask[0, 0] = torch.inf
+    with pytest.raises(UnsupportedError, match=f"^{LINE}: 'mask' with NaN or infinite values is not supported"):
+        capture(module, torch.randn(2, 8))
+    module.mask = torch.ones(8, 8, dtype=torch.bool)
+    module.written = lambda m, x: m.fc(x) + m.mask[0]
+    with pytest.raises(UnsupportedError, match=f"^{LINE}: 'mask' of type bool is not supported"):
+        capture(module, torch.randn(2, 8))
+
+
+def test_a_network_that_was_read_wrongly_is_noticed(monkeypatch):
+    monkeypatch.setattr(api, "trace", lambda network, x: {name: v + 1 for name, v in trace(network, x).items()})
+    with pytest.raises(UnsupportedError, match=r"the captured network differs from the model by 1"):
+        capture(nn.Linear(8, 3), torch.randn(2, 8))
