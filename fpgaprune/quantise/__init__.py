@@ -1,0 +1,44 @@
+"""Quantisation: batch-norm folding, calibration, fine-tuning on the grid, exact integer layers, storage."""
+
+from __future__ import annotations
+
+from fpgaprune.quantise.api import quantise
+from fpgaprune.quantise.calibrate import Choice
+from fpgaprune.quantise.fold import FoldReport, fold_batch_norm
+from fpgaprune.quantise.layers import (
+    QuantisedAdd,
+    QuantisedAffine,
+    QuantisedClip,
+    QuantisedInput,
+    QuantisedLayer,
+    QuantisedLinear,
+    QuantisedReshape,
+)
+from fpgaprune.quantise.model import QuantisedModel
+from fpgaprune.quantise.recipe import Calibration, LayerBits, QuantiseRecipe
+from fpgaprune.quantise.report import LayerSparsity, QuantiseReport
+from fpgaprune.quantise.steps import QuantisedNetwork
+from fpgaprune.quantise.store import load, save
+
+__all__ = [
+    "Calibration",
+    "Choice",
+    "FoldReport",
+    "LayerBits",
+    "LayerSparsity",
+    "QuantiseRecipe",
+    "QuantiseReport",
+    "QuantisedAdd",
+    "QuantisedAffine",
+    "QuantisedClip",
+    "QuantisedInput",
+    "QuantisedLayer",
+    "QuantisedLinear",
+    "QuantisedModel",
+    "QuantisedNetwork",
+    "QuantisedReshape",
+    "fold_batch_norm",
+    "load",
+    "quantise",
+    "save",
+]

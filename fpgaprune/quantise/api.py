@@ -1,0 +1,109 @@
+"""Quantisation as one function of a pruned model, data and a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import torch
+
+from fpgaprune.capture.api import capture
+from fpgaprune.capture.run import trace
+from fpgaprune.prune.history import History
+from fpgaprune.prune.masks import Masks
+from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
+from fpgaprune.prune.pruned import PrunedModel
+from fpgaprune.prune.seeding import local_seed, mix
+from fpgaprune.prune.train import train
+from fpgaprune.quantise.fold import fold_batch_norm
+from fpgaprune.quantise.freeze import freeze
+from fpgaprune.quantise.model import QuantisedModel
+from fpgaprune.quantise.plan import Plan, make_plan
+from fpgaprune.quantise.report import QuantiseReport, sparsity_of
+from fpgaprune.quantise.steps import QuantisedNetwork, keep_dead
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fpgaprune.capture.network import Network
+    from fpgaprune.capture.records import FloatArray
+    from fpgaprune.prune.data import Data
+    from fpgaprune.quantise.recipe import QuantiseRecipe
+
+
+def quantise(
+    pruned: PrunedModel | nn.Module,
+    data: Data,
+    recipe: QuantiseRecipe,
+    *,
+    progress: bool = True,
+    loss: Loss | None = None,
+    metric: Metric | None = None,
+) -> QuantisedModel:
+    """Return ``pruned`` in fixed point; equal arguments give equal models, bit for bit.
+
+    Formats are chosen on the first samples of the training data. Weights that are zero stay zero while fine-tuning.
+    ``loss`` and ``metric`` default to those of ``fpgaprune.prune.train``.
+
+    Raises:
+        InputError: the recipe does not fit the layers, or the data does not fit the model.
+        UnsupportedError: the model holds an operation that cannot be translated exactly.
+        FormatError: a sum may exceed the 53 bits up to which the float64 reference is exact.
+    """
+    module = pruned.module if isinstance(pruned, PrunedModel) else pruned
+    network, folds = fold_batch_norm(capture(module, data.example()))
+    plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
+    freeze(network, plan)  # refuses sums that are too wide before time goes into training
+    trained, history = _fine_tuned(network, plan, data, recipe, progress=progress, loss=loss, metric=metric)
+    layers = freeze(trained, plan)
+    quantised = QuantisedModel(layers, network.output, recipe)
+    report = QuantiseReport(
+        folds,
+        plan.choices,
+        sparsity_of(network, layers),
+        history,
+        metric_before=evaluate_metric(module, data, metric),
+        metric_after=evaluate_metric(quantised.module, data, metric),
+    )
+    return replace(quantised, report=report)
+
+
+def _samples(data: Data, recipe: QuantiseRecipe) -> FloatArray:
+    """Return the inputs that formats are chosen on, (samples, …)."""
+    with local_seed(recipe.seed):
+        found: list[torch.Tensor] = []
+        for x, _ in data.train_batches():
+            found.append(x)
+            if sum(map(len, found)) >= recipe.calibration_samples:
+                break
+    array: FloatArray = torch.cat(found)[: recipe.calibration_samples].double().cpu().numpy()
+    return array
+
+
+def _fine_tuned(
+    network: Network,
+    plan: Plan,
+    data: Data,
+    recipe: QuantiseRecipe,
+    *,
+    progress: bool,
+    loss: Loss | None,
+    metric: Metric | None,
+) -> tuple[Network, History]:
+    module = QuantisedNetwork(network, plan).float()
+    if recipe.fine_tune is None or not list(chain(module.parameters())):
+        return network, History()
+    settings = replace(recipe.fine_tune, seed=mix(recipe.seed, recipe.fine_tune.seed))
+    history = train(
+        module,
+        data,
+        settings,
+        masks=Masks.of_nonzeros(module),
+        after_step=keep_dead(module),
+        loss=loss,
+        metric=metric,
+        progress=progress,
+        label="fine-tuning in fixed point",
+    )
+    return module.network(), history

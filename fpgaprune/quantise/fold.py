@@ -1,0 +1,82 @@
+"""Batch normalisation made part of the weights before it, before anything is quantised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.capture.network import Network
+from fpgaprune.capture.records import Affine, BatchNorm, Layer, Linear
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class FoldReport:
+    """What folding ``batch_norm`` into ``layer`` did to its non-zero weights and non-zero biases."""
+
+    layer: str
+    batch_norm: str
+    nonzeros_before: int
+    nonzeros_after: int
+    biases_before: int
+    biases_after: int
+
+    @property
+    def changes_sparsity(self) -> bool:
+        """Whether there are more or fewer zeros than before: a zero gamma makes zeros, a shift unmakes zero biases."""
+        return self.nonzeros_before != self.nonzeros_after or self.biases_before != self.biases_after
+
+
+def fold_batch_norm(network: Network) -> tuple[Network, tuple[FoldReport, ...]]:
+    """Return the network without a BatchNorm, and what each folding changed.
+
+    A BatchNorm that alone reads a Linear is multiplied into it, in float64; the Linear keeps its name. Any other
+    becomes an Affine.
+    """
+    folded = {
+        layer.source: layer for layer in network.layers if _folds(network, layer) and isinstance(layer, BatchNorm)
+    }
+    renamed = {batch_norm.name: name for name, batch_norm in folded.items()}
+    layers, reports = [], []
+    for layer in network.layers:
+        if isinstance(layer, Linear) and layer.name in folded:
+            merged = _merged(layer, folded[layer.name])
+            reports.append(_report(layer, folded[layer.name], merged))
+            layers.append(_reading(merged, renamed))
+        elif layer.name not in renamed:
+            layers.append(_reading(_explicit(layer), renamed))
+    return Network(tuple(layers), renamed.get(network.output, network.output)), tuple(reports)
+
+
+def _folds(network: Network, layer: Layer) -> bool:
+    if not isinstance(layer, BatchNorm):
+        return False
+    return isinstance(network.by_name[layer.source], Linear) and network.only_consumer(layer.source) is layer
+
+
+def _merged(layer: Linear, batch_norm: BatchNorm) -> Linear:
+    scale = batch_norm.scale
+    bias = layer.bias * scale + batch_norm.offset
+    return replace(layer, weight=layer.weight * scale[:, np.newaxis], bias=bias)
+
+
+def _report(layer: Linear, batch_norm: BatchNorm, merged: Linear) -> FoldReport:
+    counts = (np.count_nonzero(array) for array in (layer.weight, merged.weight, layer.bias, merged.bias))
+    return FoldReport(layer.name, batch_norm.name, *(int(count) for count in counts))
+
+
+def _explicit(layer: Layer) -> Layer:
+    if not isinstance(layer, BatchNorm):
+        return layer
+    return Affine(layer.name, layer.source, layer.scale, layer.offset, layer.where)
+
+
+def _reading(layer: Layer, renamed: Mapping[str, str]) -> Layer:
+    """Return the layer with what it reads renamed."""
+    fields = {field: getattr(layer, field) for field in ("source", "left", "right") if hasattr(layer, field)}
+    changed = {field: renamed[name] for field, name in fields.items() if name in renamed}
+    return replace(layer, **changed)  # type: ignore[arg-type]  # only fields that hold a name are changed

@@ -1,0 +1,186 @@
+"""The recipe of a quantisation, in Python or in TOML."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field, fields
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from fpgaprune.errors import InputError
+from fpgaprune.fixed import Overflow, Rounding
+from fpgaprune.prune.checks import choice, integer, known_keys, number, table
+from fpgaprune.prune.settings import TrainSettings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MOST_BITS = 32
+"""The widest word that a recipe may ask for; sums are as wide as they must be."""
+
+
+class Calibration(Enum):
+    """How the binary point of a tensor is found."""
+
+    MINMAX = "minmax"  # the finest step with which nothing saturates
+    PERCENTILE = "percentile"  # the same, but for the largest values beyond a percentile of the magnitudes
+    MSE = "mse"  # the step with the least squared error, saturation included
+
+
+@dataclass(frozen=True)
+class LayerBits:
+    """Widths of one layer that differ from those of the recipe; None leaves a width as it is.
+
+    Raises:
+        InputError: a width is no integer in 1…32.
+    """
+
+    weight_bits: int | None = None
+    activation_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if getattr(self, item.name) is not None:
+                bits(item.name, getattr(self, item.name))
+
+
+@dataclass(frozen=True)
+class QuantiseRecipe:
+    """How to quantise; strings are accepted where a field is an enum.
+
+    ``output_bits`` of None leaves the result as the exact sum of its layer. ``layers`` maps layer names, as
+    ``capture`` gives them, to widths of their own. ``fine_tune`` of None quantises after training, without any more.
+    ``percentile`` serves the calibration of that name, on the first ``calibration_samples`` of the training data.
+
+    Raises:
+        InputError: a field has the wrong type or is out of its range; the message names it.
+    """
+
+    weight_bits: int = 8
+    activation_bits: int = 8
+    input_bits: int = 8
+    output_bits: int | None = None
+    calibration: Calibration = Calibration.MSE
+    percentile: float = 99.9
+    calibration_samples: int = 1024
+    rounding: Rounding = Rounding.RND
+    overflow: Overflow = Overflow.SAT
+    layers: Mapping[str, LayerBits] = field(default_factory=dict)
+    fine_tune: TrainSettings | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("weight_bits", "activation_bits", "input_bits"):
+            bits(name, getattr(self, name))
+        if self.output_bits is not None:
+            bits("output_bits", self.output_bits)
+        for name, kind in (("calibration", Calibration), ("rounding", Rounding), ("overflow", Overflow)):
+            object.__setattr__(self, name, choice(name, getattr(self, name), kind))
+        if self.overflow not in (Overflow.SAT, Overflow.SAT_SYM):
+            msg = (
+                f"overflow must be AP_SAT or AP_SAT_SYM, not {self.overflow.value}; a wrapped result has the wrong sign"
+            )
+            raise InputError(msg)
+        number("percentile", self.percentile, low=50, high=100)
+        integer("calibration_samples", self.calibration_samples, low=1)
+        _check_kinds("layers", dict(self.layers), LayerBits)
+        if self.fine_tune is not None:
+            _check_kinds("", {"fine_tune": self.fine_tune}, TrainSettings)
+        integer("seed", self.seed, low=0)
+
+    def weight_bits_of(self, layer: str) -> int:
+        """Return the width of the weights of a layer."""
+        return self.layers.get(layer, LayerBits()).weight_bits or self.weight_bits
+
+    @classmethod
+    def from_toml(cls, path: Path) -> QuantiseRecipe:
+        """Return the recipe in a TOML file: the fields above, with tables ``[fine_tune]`` and ``[layers.NAME]``.
+
+        Raises:
+            InputError: the file cannot be read, is no TOML, or a field is unknown or unusable.
+        """
+        try:
+            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            msg = f"{path} cannot be read: {error.strerror}"
+            raise InputError(msg) from error
+        except (InputError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            msg = f"{path}: {error}"
+            raise InputError(msg) from error
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> QuantiseRecipe:
+        """Return the recipe with these fields, each as TOML or JSON gives it.
+
+        Raises:
+            InputError: a field is unknown or unusable.
+        """
+        known_keys("the recipe", values, [item.name for item in fields(cls)])
+        given = dict(values)
+        if given.get("fine_tune") is not None:
+            given["fine_tune"] = _built(TrainSettings, "fine_tune", table("fine_tune", given["fine_tune"]))
+        if "layers" in given:
+            given["layers"] = _layers("", table("layers", given["layers"]))
+        return cls(**given)  # type: ignore[arg-type]  # __post_init__ checks each value
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields as plain values for JSON; ``from_dict`` reads them back."""
+        return _plain(asdict(self))
+
+
+def bits(name: str, value: object) -> int:
+    """Return ``value`` as a width.
+
+    Raises:
+        InputError: it is no integer in 1…32.
+    """
+    width = integer(name, value, low=1)
+    if width > MOST_BITS:
+        msg = f"{name} must be at most {MOST_BITS}, not {width}"
+        raise InputError(msg)
+    return width
+
+
+def _check_kinds(where: str, values: Mapping[str, object], kind: type) -> None:
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            msg = f"{where}{'.' if where else ''}{name} must be {kind.__name__}, not {value!r}"
+            raise InputError(msg)
+
+
+def _built(kind: type, where: str, values: Mapping[str, object]) -> object:
+    known_keys(where, values, [item.name for item in fields(kind)])
+    try:
+        return kind(**values)
+    except InputError as error:
+        msg = f"{where}.{error}"
+        raise InputError(msg) from error
+
+
+def _layers(prefix: str, values: Mapping[str, object]) -> dict[str, object]:
+    """Return layer name → widths of nested tables: ``[layers.block.fc]`` needs no quotes in TOML."""
+    found: dict[str, object] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        entry = table(f"layers.{name}", value)
+        widths = {field_name: width for field_name, width in entry.items() if not isinstance(width, dict)}
+        if widths or not entry:
+            found[name] = _built(LayerBits, f"layers.{name}", widths)
+        found |= _layers(f"{name}.", {inner: item for inner, item in entry.items() if isinstance(item, dict)})
+    return found
+
+
+def _plain(values: dict[str, object]) -> dict[str, object]:
+    return {name: _plain_value(value) for name, value in values.items()}
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, dict):
+        return _plain(value)
+    return value.value if isinstance(value, Enum) else value

@@ -1,0 +1,107 @@
+"""What quantisation did, in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fpgaprune.errors import InputError
+from fpgaprune.fixed import Fixed
+from fpgaprune.prune.checks import known_keys, table
+from fpgaprune.prune.history import History
+from fpgaprune.quantise.calibrate import Choice
+from fpgaprune.quantise.fold import FoldReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.capture.network import Network
+    from fpgaprune.quantise.layers import QuantisedLayer
+
+
+@dataclass(frozen=True)
+class LayerSparsity:
+    """The weights of a layer, and how many are not zero before and after quantisation; rounding makes zeros too."""
+
+    layer: str
+    weights: int
+    nonzeros_before: int
+    nonzeros_after: int
+
+    @property
+    def before(self) -> float:
+        """The share of zeros before."""
+        return 1 - self.nonzeros_before / self.weights if self.weights else 0.0
+
+    @property
+    def after(self) -> float:
+        """The share of zeros after."""
+        return 1 - self.nonzeros_after / self.weights if self.weights else 0.0
+
+
+@dataclass(frozen=True)
+class QuantiseReport:
+    """What folding, calibration, rounding and fine-tuning did; metrics are of the test data, better when higher."""
+
+    folds: tuple[FoldReport, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    sparsity: tuple[LayerSparsity, ...] = ()
+    history: History = field(default_factory=History)
+    metric_before: float | None = None
+    metric_after: float | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the report as plain values for JSON; ``from_dict`` reads them back."""
+        return {
+            "folds": [asdict(fold) for fold in self.folds],
+            "choices": [{**asdict(choice), "format": str(choice.format)} for choice in self.choices],
+            "sparsity": [asdict(layer) for layer in self.sparsity],
+            "history": self.history.to_list(),
+            "metric_before": self.metric_before,
+            "metric_after": self.metric_after,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> QuantiseReport:
+        """Return the report that ``to_dict`` made.
+
+        Raises:
+            InputError: a field is missing, unknown or unusable.
+        """
+        _exact_keys("the report", values, cls)
+        choices = [{**table("choices", item), "format": Fixed.parse(str(item["format"]))} for item in values["choices"]]
+        return cls(
+            tuple(_built(FoldReport, item) for item in values["folds"]),
+            tuple(_built(Choice, item) for item in choices),
+            tuple(_built(LayerSparsity, item) for item in values["sparsity"]),
+            History.from_list(values["history"]),
+            values["metric_before"],
+            values["metric_after"],
+        )
+
+
+def sparsity_of(network: Network, layers: tuple[QuantisedLayer, ...]) -> tuple[LayerSparsity, ...]:
+    """Return the sparsity of each layer that has weights, in the real network and in the quantised layers."""
+    found = []
+    for layer in layers:
+        for name in ("weight", "scale"):
+            if hasattr(layer, name):
+                real, whole = getattr(network.by_name[layer.name], name), getattr(layer, name)
+                counts = int(np.count_nonzero(real)), int(np.count_nonzero(whole))
+                found.append(LayerSparsity(layer.name, whole.size, *counts))
+    return tuple(found)
+
+
+def _built(kind: type, values: Mapping[str, object]) -> Any:  # noqa: ANN401  # an instance of the kind
+    _exact_keys(kind.__name__, values, kind)
+    return kind(**values)
+
+
+def _exact_keys(where: str, values: Mapping[str, object], kind: type) -> None:
+    names = [item.name for item in fields(kind)]
+    known_keys(where, values, names)
+    if missing := [name for name in names if name not in values]:
+        msg = f"{where} lacks {', '.join(missing)}"
+        raise InputError(msg)

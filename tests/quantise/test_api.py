@@ -1,0 +1,161 @@
+"""Quantisation end to end: what it keeps, what it reports, and that it repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fpgaprune.errors import FormatError, InputError
+from fpgaprune.fixed import Overflow, Rounding
+from fpgaprune.prune import Data, Masks, PrunedModel, PruneRecipe, TrainSettings, prune, train
+from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe, quantise
+
+EPOCHS = TrainSettings(epochs=6, learning_rate=1e-2)
+
+
+class Net(nn.Module):
+    """A residual classifier with a folded and an unfolded batch normalisation."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(6, 16)
+        self.bn1 = nn.BatchNorm1d(16)
+        self.fc2 = nn.Linear(16, 16)
+        self.bn2 = nn.BatchNorm1d(16)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.bn1(self.fc1(x)))
+        x = self.bn2(torch.nn.functional.relu6(self.fc2(x))) + x
+        return self.head(x)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 6)).astype(np.float32)
+    y = np.argmax(x @ rng.normal(size=(6, 3)), axis=1)
+    return Data.from_arrays(x[:300], y[:300], x[300:], y[300:], batch_size=50)
+
+
+@pytest.fixture(scope="module")
+def pruned(data):
+    torch.manual_seed(0)
+    module = Net()
+    train(module, data, EPOCHS, progress=False)
+    return prune(module, data, PruneRecipe(sparsity=0.6, fine_tune=EPOCHS), progress=False)
+
+
+LOW = QuantiseRecipe(weight_bits=2, activation_bits=2, input_bits=3, seed=5)
+TUNED = QuantiseRecipe(weight_bits=2, activation_bits=2, input_bits=3, seed=5, fine_tune=EPOCHS)
+
+
+@pytest.fixture(scope="module")
+def tuned(pruned, data):
+    return quantise(pruned, data, TUNED, progress=False)
+
+
+def test_eight_bits_lose_next_to_nothing(pruned, data):
+    model = quantise(pruned, data, QuantiseRecipe(), progress=False)
+    assert model.report.metric_before > 0.8
+    assert model.report.metric_after > model.report.metric_before - 0.03
+    assert not model.report.history.records
+
+
+def test_fine_tuning_on_the_grid_wins_back_what_few_bits_lose(pruned, data, tuned):
+    without = quantise(pruned, data, LOW, progress=False)
+    assert tuned.report.metric_after > without.report.metric_after
+    assert [record.epoch for record in tuned.report.history.records] == [1, 2, 3, 4, 5, 6]
+    assert any(ours != theirs for ours, theirs in zip(tuned.layers, without.layers, strict=True))
+    assert tuned.formats["fc1"].fraction == without.formats["fc1"].fraction
+
+
+def test_pruned_weights_stay_zero_through_folding_and_fine_tuning(pruned, tuned):
+    for name in ("fc1", "fc2", "head"):
+        kept = pruned.masks[f"{name}.weight"].numpy()
+        assert not tuned.by_name[name].weight[~kept].any()
+        assert tuned.by_name[name].weight[kept].any()
+
+
+def test_equal_arguments_give_equal_models(pruned, data, tuned):
+    assert quantise(pruned, data, TUNED, progress=False) == tuned
+
+
+def test_the_seed_of_the_recipe_counts(pruned, data, tuned):
+    other = QuantiseRecipe(weight_bits=2, activation_bits=2, input_bits=3, seed=6, fine_tune=EPOCHS)
+    assert quantise(pruned, data, other, progress=False).layers != tuned.layers
+
+
+def test_the_report_counts_zeros_before_and_after(pruned, tuned):
+    report = {layer.layer: layer for layer in tuned.report.sparsity}
+    assert list(report) == ["fc1", "fc2", "bn2", "head"]
+    for name in ("fc1", "fc2", "head"):
+        layer = report[name]
+        assert layer.nonzeros_before == pruned.masks.nonzeros(f"{name}.weight")
+        assert layer.nonzeros_after == np.count_nonzero(tuned.by_name[name].weight) <= layer.nonzeros_before
+        assert layer.before == pytest.approx(pruned.masks.sparsity_of(f"{name}.weight"))
+        assert layer.after >= layer.before
+    assert [(fold.layer, fold.batch_norm) for fold in tuned.report.folds] == [("fc1", "bn1")]
+
+
+def test_the_metric_after_is_that_of_the_exact_model(data, tuned):
+    x, y = data.test_arrays()
+    assert tuned.report.metric_after == pytest.approx(np.mean(tuned.forward(x).argmax(axis=1) == y))
+
+
+def test_rounding_overflow_and_widths_of_the_recipe_arrive_in_the_formats(pruned, data):
+    recipe = QuantiseRecipe(
+        output_bits=10,
+        calibration=Calibration.MINMAX,
+        rounding=Rounding.TRN,
+        overflow=Overflow.SAT_SYM,
+        layers={"head": LayerBits(weight_bits=5), "bn2": LayerBits(activation_bits=9)},
+    )
+    model = quantise(pruned, data, recipe, progress=False)
+    assert model.formats["head"].width == 10
+    assert model.formats["head"].rounding is Rounding.TRN
+    assert model.formats["head"].overflow is Overflow.SAT_SYM
+    assert model.by_name["head"].weight_format.width == 5
+    assert model.formats["bn2"].width == 9
+    assert not model.formats["relu"].signed
+
+
+def test_the_caller_s_model_and_torch_s_generator_are_left_alone(pruned, data):
+    before = {name: value.clone() for name, value in pruned.module.state_dict().items()}
+    state = torch.random.get_rng_state()
+    quantise(pruned, data, TUNED, progress=False)
+    assert all(torch.equal(before[name], value) for name, value in pruned.module.state_dict().items())
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_module_without_masks_and_without_weights_will_do(data):
+    assert quantise(nn.Linear(6, 3), data, QuantiseRecipe(), progress=False).output == "linear"
+    model = quantise(nn.Sequential(nn.ReLU()), data, TUNED, progress=False, metric=lambda *_: 0.0)
+    assert [type(layer).__name__ for layer in model.layers] == ["QuantisedInput", "QuantisedClip"]
+
+
+def test_a_removed_bias_does_not_come_back(data):
+    module = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    module[0].weight.data[2:5] = 0
+    module[0].bias.data[2:5] = 0
+    model = quantise(PrunedModel(module, Masks.of_nonzeros(module)), data, TUNED, progress=False)
+    assert not model.by_name["0"].bias[2:5].any()
+    assert model.by_name["0"].bias[:2].all()
+
+
+def test_what_does_not_fit_is_refused_before_training(pruned, data):
+    with pytest.raises(InputError, match=r"widths for 'fc3', which is no layer \(did you mean 'fc"):
+        quantise(pruned, data, QuantiseRecipe(layers={"fc3": LayerBits(3)}), progress=False)
+    wide = QuantiseRecipe(weight_bits=32, input_bits=32, fine_tune=TrainSettings(epochs=10_000))
+    with pytest.raises(FormatError, match=r"^fc1: its sums may need"):
+        quantise(pruned, data, wide, progress=False)
+
+
+def test_calibration_takes_as_many_samples_as_it_is_told(pruned, data):
+    few = quantise(pruned, data, QuantiseRecipe(calibration_samples=2, calibration="minmax"), progress=False)
+    many = quantise(pruned, data, QuantiseRecipe(calibration_samples=10_000, calibration="minmax"), progress=False)
+    fractions = [choice.format.fraction for model in (few, many) for choice in model.report.choices]
+    assert fractions[: len(fractions) // 2] != fractions[len(fractions) // 2 :]
+    assert all(choice.saturated == 0 for choice in many.report.choices)

@@ -1,0 +1,101 @@
+"""The float64 network computes on the grids that the integer layers say, and takes only inputs that fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fpgaprune.capture import Add, Clip, InputLayer, Linear, Network
+from fpgaprune.errors import GraphError, InputError
+from fpgaprune.fixed import Fixed, Overflow, Rounding, to_float
+from fpgaprune.quantise import QuantisedModel
+from fpgaprune.quantise.freeze import freeze
+from fpgaprune.quantise.plan import Plan
+from tests.quantise.nets import random_model
+
+INPUT = Fixed(True, 4, 2, Rounding.RND, Overflow.SAT)
+WEIGHT = Fixed(True, 4, 1, Rounding.RND_CONV, Overflow.SAT)
+RESULT = Fixed(False, 3, 0, Rounding.RND, Overflow.SAT)
+
+
+def small():
+    weight = np.array([[1.0, -0.5], [3.0, 2.0]])
+    layers = (
+        InputLayer("x", (2,)),
+        Linear("fc", "x", weight, np.array([0.125, 0.0])),
+        Clip("relu", "fc", (2,), 0.0, None),
+        Add("sum", "relu", "x", (2,)),
+    )
+    network = Network(layers, "sum")
+    return QuantisedModel(freeze(network, Plan({"x": INPUT, "relu": RESULT}, {"fc": WEIGHT})), "sum")
+
+
+def test_results_are_those_of_a_calculation_by_hand():
+    model = small()
+    x = np.array([[0.3, 1.9], [-5.0, 1.0], [1.0, 1.0]])
+    trace = model.trace(x)
+    assert trace["x"].tolist() == [[0.25, 1.75], [-2, 1], [1, 1]]
+    assert trace["fc"].tolist() == [[-0.5, 4.25], [-2.375, -4], [0.625, 5]]
+    assert trace["relu"].tolist() == [[0, 4], [0, 0], [1, 5]]
+    assert trace["sum"].tolist() == [[0.25, 5.75], [-2, 1], [2, 6]]
+    assert np.array_equal(model.forward(x), trace["sum"])
+    assert model.mantissas(x)["fc"].tolist() == [[-4, 34], [-19, -32], [5, 40]]
+    assert model.quantise_input(x).tolist() == [[1, 7], [-8, 4], [4, 4]]
+
+
+def test_the_module_is_the_model_for_torch():
+    model = small()
+    x = torch.tensor([[0.3, 1.9]])
+    assert np.array_equal(model.module(x).detach().numpy(), model.forward(x.numpy()))
+    assert model.module(x).dtype == torch.float64
+    assert not model.module.training
+
+
+@pytest.mark.parametrize("samples", [0, 1, 4097])
+def test_any_number_of_samples_is_taken_in_chunks(samples):
+    x = np.random.default_rng(0).normal(size=(samples, 2))
+    results = small().trace(x)
+    assert all(len(values) == samples for values in results.values())
+    assert np.array_equal(results["x"], to_float(small().quantise_input(x), 2))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((3, 3)), r"x: the input must have the shape \(samples, 2\), not \(3, 3\)"),
+        (np.ones(2), r"the shape \(samples, 2\), not \(2,\)"),
+        (np.float64(1), r"the shape \(samples, 2\), not \(\)"),
+        (np.array([[1.0, np.nan]]), "x: the input must be finite; remove or replace samples"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(x, message):
+    for use in (small().forward, small().quantise_input):
+        with pytest.raises(InputError, match=message):
+            use(x)
+
+
+def test_layers_that_do_not_fit_are_refused():
+    with pytest.raises(GraphError, match=r"fc: reads 'x', which is no earlier layer"):
+        QuantisedModel(small().layers[1:], "sum")
+    with pytest.raises(GraphError, match=r"the network's output 'nothing' is no layer"):
+        QuantisedModel(small().layers, "nothing")
+
+
+def test_models_are_equal_by_value():
+    assert small() == small()
+    assert small() != QuantisedModel(small().layers, "relu")
+    assert small().formats == {layer.name: layer.format for layer in small().layers}
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60)
+def test_every_result_lies_on_its_grid_and_in_its_range(seed):
+    model, samples = random_model(seed)
+    for name, values in model.trace(samples).items():
+        to = model.formats[name]
+        scaled = np.ldexp(values, to.fraction)
+        assert np.array_equal(scaled, np.rint(scaled)), name
+        assert to.holds(int(scaled.min()), int(scaled.max())), name
