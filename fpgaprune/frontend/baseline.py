@@ -1,0 +1,87 @@
+"""The stock hls4ml project of the same network: what fpgaprune is compared with, and an oracle of what it computes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fpgaprune import tools
+from fpgaprune.errors import ToolError, UnsupportedError
+from fpgaprune.frontend import baseline_runner
+from fpgaprune.frontend.clip_layer import CLIP
+from fpgaprune.frontend.quiet import quiet
+from fpgaprune.paths import fresh_folder
+
+if TYPE_CHECKING:
+    from fpgaprune.capture.records import FloatArray
+
+
+def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> None:  # noqa: ANN401  # hls4ml has no types
+    """Write the stock Vitis project of a ModelGraph into a new folder, in one step.
+
+    Raises:
+        UnsupportedError: a layer that stock hls4ml has no C++ for.
+        InputError: the folder exists and ``force`` is not given, or it cannot be written.
+    """
+    for node in model_graph.get_layers():
+        if node.class_name == CLIP:
+            low, high = node.get_attr("low"), node.get_attr("high")
+            msg = f"{node.name}: stock hls4ml has no clip to {low}…{high}; leave the baseline out, or use ReLU or ReLU6"
+            raise UnsupportedError(msg)
+    settings = model_graph.config.config
+    with fresh_folder(folder, force=force) as staging, quiet():
+        settings["OutputDir"] = str(staging)
+        try:
+            model_graph.write()
+        finally:
+            settings["OutputDir"] = str(folder)
+        config = staging / "hls4ml_config.yml"
+        config.write_text(config.read_text(encoding="utf-8").replace(str(staging), str(folder)), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The compiled C-simulation of a stock project."""
+
+    library: Path
+    function: str
+    outputs: int
+
+    def predict(self, x: FloatArray, *, timeout_s: float = 600.0) -> FloatArray:
+        """Return the flat output (samples, outputs) for real inputs (samples, …), computed in a process of its own.
+
+        Raises:
+            ToolError: the C-simulation crashes, as vendor headers do on some formats, or takes too long.
+        """
+        with tempfile.TemporaryDirectory() as name:
+            inputs, outputs = Path(name) / "inputs.npy", Path(name) / "outputs.npy"
+            np.save(inputs, np.asarray(x, dtype=np.float64).reshape(len(x), -1))
+            np.save(outputs, np.zeros((len(x), self.outputs)))
+            command = [sys.executable, baseline_runner.__file__, self.library, self.function, inputs, outputs]
+            done = tools.run(command, cwd=Path(name), timeout_s=timeout_s)
+            if done.returncode:
+                msg = f"the stock C-simulation {self.library} crashed:\n{tools.tail(done.stdout + done.stderr)}"
+                raise ToolError(msg)
+            results: FloatArray = np.load(outputs)
+        return results
+
+
+def compile_baseline(model_graph: Any, folder: Path, *, timeout_s: float = 600.0) -> Baseline:  # noqa: ANN401  # as above
+    """Compile the project that ``write_baseline`` wrote into ``folder``.
+
+    Raises:
+        ToolError: g++ is missing, fails, or takes longer than ``timeout_s``.
+    """
+    tools.require("g++")
+    done = tools.run(["bash", "build_lib.sh"], cwd=folder, timeout_s=timeout_s)
+    if done.returncode:
+        msg = f"the stock hls4ml project in {folder} does not compile:\n{tools.tail(done.stdout + done.stderr)}"
+        raise ToolError(msg)
+    name, stamp = model_graph.config.get_project_name(), model_graph.config.get_config_value("Stamp")
+    (output,) = model_graph.get_output_variables()
+    return Baseline(folder.resolve() / "firmware" / f"{name}-{stamp}.so", f"{name}_double", output.size())

@@ -1,0 +1,63 @@
+"""The quantised model in float64 against the graph in integers, layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.errors import InputError, MismatchError
+from fpgaprune.evaluate import trace
+from fpgaprune.fixed import as_mantissas
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.capture.records import FloatArray
+    from fpgaprune.fixed import Fixed, IntArray
+    from fpgaprune.ir import Graph
+    from fpgaprune.quantise.model import QuantisedModel
+
+
+def check(quantised: QuantisedModel, graph: Graph, samples: FloatArray, names: Mapping[str, str] | None = None) -> None:
+    """Refuse a graph that does not compute, for real inputs (samples, *shape), what the quantised model does.
+
+    Every layer is compared, for equality of integers. ``names`` maps layers to tensors of the graph, by default to
+    those of the same name.
+
+    Raises:
+        MismatchError: two executors differ; the message names the first layer that does, the neuron and both values.
+        InputError: the samples have another shape, are not finite, or there is none.
+    """
+    if not len(samples):
+        msg = "a graph must be checked on at least one sample, not on none"
+        raise InputError(msg)
+    wanted = quantised.mantissas(samples)
+    got = trace(graph, quantised.quantise_input(samples))
+    for layer in quantised.layers:
+        tensor = graph.tensors.get((names or {}).get(layer.name, layer.name))
+        if tensor is None:
+            msg = f"{layer.name}: the graph has no tensor for this layer"
+            raise MismatchError(msg)
+        _check_format(layer.name, layer.format, tensor.format)
+        _check_values(layer.name, layer.format, wanted[layer.name], got[tensor.name])
+
+
+def _check_format(name: str, wanted: Fixed, got: Fixed) -> None:
+    if wanted != got:
+        msg = f"{name}: the quantised model has the format {wanted}, the graph {got}"
+        raise MismatchError(msg)
+
+
+def _check_values(name: str, to: Fixed, wanted: IntArray, got: IntArray) -> None:
+    left, right = (as_mantissas(values).reshape(len(values), -1) for values in (wanted, got))
+    if left.shape != right.shape:
+        msg = f"{name}: the quantised model has {left.shape[1]} elements, the graph {right.shape[1]}"
+        raise MismatchError(msg)
+    differing = np.argwhere(left != right)
+    if len(differing):
+        sample, neuron = (int(place) for place in differing[0])
+        values = (int(side[sample, neuron]) for side in (left, right))
+        real = [f"{value} ({value * to.step:g})" for value in values]
+        msg = f"{name}: neuron {neuron} of sample {sample} is {real[0]} in torch, but {real[1]} in the graph"
+        raise MismatchError(msg)

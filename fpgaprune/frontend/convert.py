@@ -1,0 +1,57 @@
+"""The whole way from a quantised model to a checked graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fpgaprune.frontend.check import check
+from fpgaprune.frontend.layer_list import LayerList, layer_list, model_graph
+from fpgaprune.frontend.snapshot import snapshot, unused
+from fpgaprune.intervals import verify
+from fpgaprune.ir import Graph, Reshape, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.capture.records import FloatArray
+    from fpgaprune.quantise.model import QuantisedModel
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A graph that computes exactly what the quantised model does, and the hls4ml ModelGraph that it came from.
+
+    ``names`` maps the model's layers to tensors of the graph.
+    """
+
+    graph: Graph
+    model_graph: Any
+    names: Mapping[str, str]
+
+
+def convert(quantised: QuantisedModel, part: str, clock_ns: float, samples: FloatArray) -> Converted:
+    """Return the graph of ``quantised``, checked on real inputs (samples, *shape) for a device and a clock.
+
+    Raises:
+        MismatchError: the graph computes something else; the message names the first layer that differs.
+        UnsupportedError: a layer or a type that has no exact counterpart.
+        InputError: the samples do not fit the model.
+    """
+    layers = layer_list(quantised)
+    hls = model_graph(layers, part, clock_ns)
+    titles = {layers.names[name]: name for name in reversed(list(layers.names))}  # the first of several names
+    graph = _with_output_shape(snapshot(hls, titles), quantised, layers)
+    verify(graph)
+    check(quantised, graph, samples, layers.names)
+    return Converted(graph, hls, layers.names)
+
+
+def _with_output_shape(graph: Graph, quantised: QuantisedModel, layers: LayerList) -> Graph:
+    """Return the graph with the reshape at its end that hls4ml leaves out."""
+    last = graph.tensors[layers.output]
+    shape = quantised.by_name[quantised.output].shape
+    if last.shape == shape:
+        return graph
+    output = Tensor(unused(f"{last.name}_out", graph.tensors), shape, last.format)
+    return Graph((*graph.ops, Reshape(output, last.name)), (output.name,))
