@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import assert_never
 
-from fpgaprune.errors import InputError
+from fpgaprune.errors import FormatError, InputError
 from fpgaprune.fixed import IntArray, add, as_mantissas, bounds, clip, requantise, shift_left
 from fpgaprune.ir import Add, Constant, Gather, Graph, Input, MatVec, Op, Requantise, Reshape, Tensor
 
@@ -56,7 +56,8 @@ def check_inputs(graph: Graph, inputs: tuple[IntArray, ...]) -> int:
     """
     wanted = [op.output for op in graph.inputs]
     if len(inputs) != len(wanted):
-        msg = f"the graph has {len(wanted)} inputs ({', '.join(tensor.name for tensor in wanted)}), {len(inputs)} were given"
+        names = ", ".join(tensor.name for tensor in wanted)
+        msg = f"the graph has {len(wanted)} inputs ({names}), {len(inputs)} were given"
         raise InputError(msg)
     for tensor, values in zip(wanted, inputs, strict=True):
         _check_input(tensor, values)
@@ -69,12 +70,14 @@ def check_inputs(graph: Graph, inputs: tuple[IntArray, ...]) -> int:
 
 def _check_input(tensor: Tensor, values: IntArray) -> None:
     if values.ndim != len(tensor.shape) + 1 or values.shape[1:] != tensor.shape:
-        msg = f"{tensor.name}: the input must have shape (samples, {', '.join(map(str, tensor.shape))}), not {values.shape}"
+        shape = ", ".join(("samples", *map(str, tensor.shape)))
+        msg = f"{tensor.name}: the input must have shape ({shape}), not {values.shape}"
         raise InputError(msg)
-    if values.dtype.kind not in "iuO":
-        msg = f"{tensor.name}: the input must hold integer mantissas of {tensor.format}, not {values.dtype}"
-        raise InputError(msg)
-    low, high = bounds(values)
+    try:
+        low, high = bounds(as_mantissas(values))
+    except FormatError as error:
+        msg = f"{tensor.name}: {error}; give mantissas of {tensor.format}"
+        raise InputError(msg) from error
     if not tensor.format.holds(low, high):
         msg = f"{tensor.name}: mantissas {low}…{high} are out of the range of {tensor.format}"
         raise InputError(msg)
@@ -135,7 +138,8 @@ class _Product:
     """
 
     def __init__(self, weights: SparseMatrix, source: Tensor) -> None:
-        bound = weights.magnitude(max(-source.format.low, source.format.high))
+        largest = max(-source.format.low, source.format.high)
+        bound = max(largest, weights.magnitude(largest))
         dense = weights.shape[0] * weights.shape[1] <= _DENSE_LIMIT
         self._weights = weights
         self._matrix: npt.NDArray[np.floating] | None = None

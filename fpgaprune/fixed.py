@@ -23,8 +23,14 @@ IntArray: TypeAlias = npt.NDArray[Any]
 MAX_WIDTH = 1024
 """The widest word that the vendor's ap_int takes without a compile-time switch (AMD UG1399, `AP_INT_MAX_W`)."""
 
+LOWEST_FRACTION = 1 - MAX_WIDTH
+"""The fewest fraction bits: the step of a format is a float64 that is neither zero nor infinite."""
+
 _SAFE_BITS = 62
 """int64 holds one more bit than this, the room that adding half a step before a shift needs."""
+
+_LEAST_EXPONENT, _LARGEST_EXPONENT = -1021, 1024
+"""The exponents, as of frexp, between which a float64 has all its bits."""
 
 
 class Rounding(enum.Enum):
@@ -55,7 +61,7 @@ class Fixed:
     ``fraction`` may be negative (steps above one) or exceed ``width`` (all bits below the point).
 
     Raises:
-        FormatError: the width lies outside 1…1024, or the fraction outside ±1024.
+        FormatError: the width lies outside 1…1024, or the fraction outside -1023…1024.
     """
 
     signed: bool
@@ -68,8 +74,8 @@ class Fixed:
         if not 1 <= self.width <= MAX_WIDTH:
             msg = f"a fixed-point width must be between 1 and {MAX_WIDTH} bits, not {self.width}"
             raise FormatError(msg)
-        if abs(self.fraction) > MAX_WIDTH:
-            msg = f"fraction bits must lie between -{MAX_WIDTH} and {MAX_WIDTH}, not {self.fraction}"
+        if not LOWEST_FRACTION <= self.fraction <= MAX_WIDTH:
+            msg = f"fraction bits must lie between {LOWEST_FRACTION} and {MAX_WIDTH}, not {self.fraction}"
             raise FormatError(msg)
 
     @property
@@ -83,7 +89,8 @@ class Fixed:
         if not self.signed:
             return 0
         lowest = -(1 << (self.width - 1))
-        return lowest + 1 if self.overflow is Overflow.SAT_SYM else lowest
+        symmetric = self.overflow is Overflow.SAT_SYM and self.width > 1  # the vendor's sign bit alone takes -1 and 0
+        return lowest + symmetric
 
     @property
     def high(self) -> int:
@@ -107,9 +114,8 @@ class Fixed:
     def with_range(self, low: int, high: int) -> Fixed:
         """Return the narrowest format of the same step and modes that holds the mantissas ``low``…``high``."""
         signed, width = smallest_word(low, high)
-        if signed and self.overflow is Overflow.SAT_SYM and low == -(1 << (width - 1)):
-            width += 1
-        return replace(self, signed=signed, width=width)
+        narrow = replace(self, signed=signed, width=width)
+        return narrow if narrow.holds(low, high) else replace(narrow, width=width + 1)
 
     def __str__(self) -> str:
         """Return the vendor's spelling, such as ``ap_fixed<8,3,AP_RND_CONV,AP_SAT>``."""
@@ -123,7 +129,7 @@ class Fixed:
         Raises:
             FormatError: the text is not such a type.
         """
-        match = re.fullmatch(r"\s*(?:ap_)?(u?)fixed<\s*(-?\d+)\s*,\s*(-?\d+)\s*((?:,\s*\w+\s*){0,2})>\s*", text)
+        match = re.fullmatch(r"\s*(?:ap_)?(u?)fixed<\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*((?:,\s*\w+\s*){0,2})>\s*", text)
         if match is None:
             msg = f"a format must read like ap_fixed<8,3,AP_RND,AP_SAT>, not {text[:80]!r}"
             raise FormatError(msg)
@@ -171,7 +177,7 @@ def as_mantissas(values: IntArray | list[int], *, wide: bool = False) -> IntArra
     Raises:
         FormatError: the array does not hold integers.
     """
-    array = np.asarray(values)
+    array = np.asarray(values, dtype=object if isinstance(values, list) else None)  # a list may mix both sizes
     if array.size == 0 and array.dtype.kind == "f":
         array = array.astype(np.int64)
     if array.dtype.kind == "O":
@@ -196,14 +202,10 @@ def _as_int(value: object) -> int:
 def requantise(mantissas: IntArray, fraction: int, to: Fixed) -> IntArray:
     """Return the mantissas in format ``to`` of exact values that have ``fraction`` fraction bits.
 
-    Any shape. The result is int64 where ``to`` fits in it, else Python integers. Rounding and overflow are those of
-    the vendor's ap_fixed (AMD UG1399), which tests hold it against bit by bit.
+    Any shape of one axis or more. The result is int64 where ``to`` fits in it, else Python integers. Rounding and
+    overflow are those of the vendor's ap_fixed (AMD UG1399), which tests hold it against bit by bit.
     """
-    rounded = rescale(mantissas, fraction - to.fraction, to.rounding)
-    if to.width > _SAFE_BITS:
-        rounded = rounded.astype(object)
-    result = _overflow(rounded, to)
-    return result.astype(np.int64) if to.in_int64 else result
+    return _fit(rescale(mantissas, fraction - to.fraction, to.rounding), to)
 
 
 def rescale(mantissas: IntArray, shift: int, rounding: Rounding) -> IntArray:
@@ -234,7 +236,9 @@ def add(left: IntArray, right: IntArray) -> IntArray:
 
 
 def clip(mantissas: IntArray, low: int | None, high: int | None) -> IntArray:
-    """Return the mantissas limited to ``low``…``high``, either end open where None."""
+    """Return the mantissas limited to ``low``…``high``, of any size, either end open where None."""
+    if any(end is not None and not -(1 << 63) <= end < 1 << 63 for end in (low, high)):
+        mantissas = mantissas.astype(object)
     if low is not None:
         mantissas = np.maximum(mantissas, low)
     return mantissas if high is None else np.minimum(mantissas, high)
@@ -270,6 +274,13 @@ def _shift_right(mantissas: IntArray, shift: int, rounding: Rounding) -> IntArra
     return shifted
 
 
+def _fit(whole: IntArray, to: Fixed) -> IntArray:
+    if to.width > _SAFE_BITS:
+        whole = whole.astype(object)
+    result = _overflow(whole, to)
+    return result.astype(np.int64) if to.in_int64 else result
+
+
 def _overflow(mantissas: IntArray, to: Fixed) -> IntArray:
     match to.overflow:
         case Overflow.WRAP:
@@ -293,13 +304,23 @@ def from_float(values: npt.NDArray[np.float64], to: Fixed) -> IntArray:
     if not np.isfinite(array).all():
         msg = f"a fixed-point value must be finite, not {array[~np.isfinite(array)].flat[0]}"
         raise FormatError(msg)
-    rounded = _round_float(np.ldexp(array, to.fraction), to.rounding)
-    if array.size and np.abs(rounded).max() < 2.0**_SAFE_BITS and to.width <= _SAFE_BITS:
-        whole = rounded.astype(np.int64)
-    else:
-        whole = np.array([int(value) for value in rounded.ravel()], dtype=object).reshape(array.shape)
-    result = _overflow(whole, to)
-    return result.astype(np.int64) if to.in_int64 else result
+    return _fit(_round(array, to.fraction, to.rounding), to)
+
+
+def _round(array: npt.NDArray[np.float64], fraction: int, rounding: Rounding) -> IntArray:
+    exponent = np.frexp(array)[1] + fraction
+    if ((exponent < _LEAST_EXPONENT) | (exponent > _LARGEST_EXPONENT)).any():
+        whole = [_round_exactly(value, fraction, rounding) for value in array.ravel().tolist()]
+        return np.array(whole, dtype=object).reshape(array.shape)
+    rounded = _round_float(np.ldexp(array, fraction), rounding)
+    if np.abs(rounded).max(initial=0) < 2.0**_SAFE_BITS:
+        return rounded.astype(np.int64)
+    return np.array([int(value) for value in rounded.ravel()], dtype=object).reshape(array.shape)
+
+
+def _round_exactly(value: float, fraction: int, rounding: Rounding) -> int:
+    numerator, denominator = value.as_integer_ratio()
+    return int(rescale(np.array([numerator], dtype=object), denominator.bit_length() - 1 - fraction, rounding)[0])
 
 
 def _round_float(scaled: npt.NDArray[np.float64], rounding: Rounding) -> npt.NDArray[np.float64]:

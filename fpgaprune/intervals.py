@@ -36,7 +36,7 @@ def analyse(graph: Graph) -> dict[str, Interval]:
     """Return the interval of every tensor by its name.
 
     Intervals hold for any input in its format. They are exact for a layer that reads independent elements, and an
-    outer bound where elements depend on one another.
+    outer bound where elements depend on one another, wrap around, or are set to zero by an overflow.
     """
     known: dict[str, Interval] = {}
     for op in graph.ops:
@@ -122,7 +122,7 @@ def _row_sums(weights: SparseMatrix, terms: IntArray) -> IntArray:
 
 
 def _requantised(op: Requantise, fraction: int, source: Interval) -> Interval:
-    """Rounding, clipping and saturation are monotone, so ends map to ends; where another mode overflows, all can come."""
+    """Map end to end, as rounding, clipping and saturation are monotone; where another mode overflows, take it all."""
     to = op.output.format
     low, high = (
         rescale(clip(end, op.low, op.high), fraction - to.fraction, to.rounding) for end in (source.low, source.high)

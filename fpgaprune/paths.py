@@ -12,18 +12,39 @@ from typing import TYPE_CHECKING, Literal
 from fpgaprune.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _PACKAGE = Path(__file__).resolve().parent
 
-_CPP_WORDS = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const
-    constexpr const_cast continue decltype default delete do double dynamic_cast else enum explicit export extern
-    false final float for friend goto if import inline int long main module mutable namespace new noexcept not
-    not_eq nullptr operator or or_eq override private protected public register reinterpret_cast requires return
-    short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try
-    typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq std hls input
-    output inout reg wire""".split()
+_LONGEST = 64
+
+_KEYWORDS = frozenset(
+    # C++20, and the names that every generated file uses
+    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class
+    co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default
+    delete do double dynamic_cast else enum explicit export extern false final float for friend goto hls if import
+    inline int long main module mutable namespace new noexcept not not_eq nullptr operator or or_eq override private
+    protected public register reinterpret_cast requires return short signed sizeof static static_assert static_cast std
+    struct switch template this thread_local throw true try typedef typeid typename union unsigned using virtual void
+    volatile wchar_t while xor xor_eq"""
+    # SystemVerilog, of which Verilog's are a part (IEEE 1800-2017, annex B)
+    """ accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind
+    bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config const
+    constraint context continue cover covergroup coverpoint cross deassign default defparam design disable dist do edge
+    else end endcase endchecker endclass endclocking endconfig endfunction endgenerate endgroup endinterface endmodule
+    endpackage endprimitive endprogram endproperty endsequence endspecify endtable endtask enum event eventually expect
+    export extends extern final first_match for force foreach forever fork forkjoin function generate genvar global
+    highz0 highz1 if iff ifnone ignore_bins illegal_bins implements implies import incdir include initial inout input
+    inside instance int integer interconnect interface intersect join join_any join_none large let liblist library
+    local localparam logic longint macromodule matches medium modport module nand negedge nettype new nexttime nmos nor
+    noshowcancelled not notif0 notif1 null or output package packed parameter pmos posedge primitive priority program
+    property protected pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent pure rand randc randcase
+    randsequence rcmos real realtime ref reg reject_on release repeat restrict return rnmos rpmos rtran rtranif0
+    rtranif1 s_always s_eventually s_nexttime s_until s_until_with scalared sequence shortint shortreal showcancelled
+    signed small soft solve specify specparam static string strong strong0 strong1 struct super supply0 supply1
+    sync_accept_on sync_reject_on table tagged task this throughout time timeprecision timeunit tran tranif0 tranif1
+    tri tri0 tri1 triand trior trireg type typedef union unique unique0 unsigned until until_with untyped use uwire var
+    vectored virtual void wait wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor""".split()
 )
 
 
@@ -46,21 +67,22 @@ def identifier(name: str) -> str:
     This is the one place where a foreign name is made safe: ASCII letters, digits and single underscores remain,
     the first character is a letter, no C++ or Verilog keyword comes out, and 64 characters are the most.
     """
-    word = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", name)).strip("_")[:64].rstrip("_")
+    word = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9]", "_", name)).strip("_")
     if not word or not word[0].isalpha():
-        word = f"n_{word}".rstrip("_")
-    return f"{word}_" if word in _CPP_WORDS else word
+        word = f"n_{word}"
+    word = word[:_LONGEST].rstrip("_")
+    return f"{word}_" if word in _KEYWORDS else word
 
 
-def unique_identifiers(names: Iterator[str] | list[str] | tuple[str, ...]) -> dict[str, str]:
+def unique_identifiers(names: Iterable[str]) -> dict[str, str]:
     """Return name → safe identifier, numbering those that would collide (also when only the case differs)."""
     taken: set[str] = set()
     result: dict[str, str] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         word = stem = identifier(name)
         number = 2
         while word.lower() in taken:
-            word, number = f"{stem}_{number}", number + 1
+            word, number = identifier(f"{stem[: _LONGEST - 8]}_{number}"), number + 1
         taken.add(word.lower())
         result[name] = word
     return result
@@ -73,14 +95,9 @@ def fresh_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     An existing target is refused unless ``force`` is given; nothing is ever half-written.
 
     Raises:
-        InputError: the target exists, or its parent cannot be written.
+        InputError: the target exists, is no folder, or cannot be written.
     """
-    if target.exists() and not force:
-        msg = f"{target} exists already; choose another folder or pass --force to replace it"
-        raise InputError(msg)
-    if target.exists() and (not target.is_dir() or target.is_symlink()):
-        msg = f"{target} is not a folder; choose another path"
-        raise InputError(msg)
+    _check_folder(target, force=force)
     staging = _sibling(target)
     try:
         yield staging
@@ -94,8 +111,11 @@ def fresh_file(target: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``target`` that is renamed over it when the block ends without an error.
 
     Raises:
-        InputError: the folder of the target cannot be written.
+        InputError: the target is a folder, or its folder cannot be written.
     """
+    if target.is_dir():
+        msg = f"{target} is a folder; choose another file"
+        raise InputError(msg)
     staging = _sibling(target)
     try:
         partial = staging / target.name
@@ -103,6 +123,18 @@ def fresh_file(target: Path) -> Iterator[Path]:
         partial.replace(target)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _check_folder(target: Path, *, force: bool) -> None:
+    if target.name in ("", ".."):
+        msg = f"{target} is not a folder that can be replaced; choose one by its name"
+    elif target.is_symlink() or (target.exists() and not target.is_dir()):
+        msg = f"{target} is not a folder; choose another path"
+    elif target.exists() and not force:
+        msg = f"{target} exists already; choose another folder or pass --force to replace it"
+    else:
+        return
+    raise InputError(msg)
 
 
 def _sibling(target: Path) -> Path:
@@ -117,10 +149,15 @@ def _sibling(target: Path) -> Path:
 
 
 def _swap(staging: Path, target: Path) -> None:
-    if not target.exists():
+    """Put ``staging`` in the place of ``target``; if that fails, the old folder comes back."""
+    old = staging.with_name(f"{staging.name}.old")
+    try:
+        if target.exists():
+            target.rename(old)
         staging.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    target.rename(old / target.name)
-    staging.rename(target)
-    shutil.rmtree(old)
+    except OSError as error:
+        if old.exists():
+            old.rename(target)
+        msg = f"{target} cannot be written: {error.strerror}"
+        raise InputError(msg) from error
+    shutil.rmtree(old, ignore_errors=True)

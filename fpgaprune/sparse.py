@@ -54,12 +54,16 @@ class SparseMatrix:
 
     def _check_rows(self) -> None:
         rows, _ = self.shape
-        if min(self.shape) < 0 or len(self.row_start) != rows + 1:
+        if min(self.shape) < 0:
+            msg = f"SparseMatrix.shape must not be negative, as {self.shape} is"
+            raise GraphError(msg)
+        if len(self.row_start) != rows + 1:
             msg = (
                 f"SparseMatrix.row_start must have {rows + 1} entries for shape {self.shape}, not {len(self.row_start)}"
             )
             raise GraphError(msg)
-        if self.row_start[0] != 0 or self.row_start[-1] != len(self.weight) or (np.diff(self.row_start) < 0).any():
+        falls = (self.row_start[1:] < self.row_start[:-1]).any()
+        if self.row_start[0] != 0 or self.row_start[-1] != len(self.weight) or falls:
             msg = f"SparseMatrix.row_start must rise from 0 to the {len(self.weight)} stored weights"
             raise GraphError(msg)
 
@@ -101,9 +105,21 @@ class SparseMatrix:
     def from_terms(
         cls, shape: tuple[int, int], row: Int64Array, column: Int64Array, weight: Int64Array
     ) -> SparseMatrix:
-        """Compress (row, column, weight) terms in any order; terms of one place are added, zero sums are left out."""
+        """Compress (row, column, weight) terms in any order; terms of one place are added, zero sums are left out.
+
+        Raises:
+            GraphError: a term outside the shape, or a sum beyond 64 bits.
+        """
+        for index, size in zip((row, column), shape, strict=True):
+            low, high = bounds(index)
+            if index.size and not 0 <= low <= high < size:
+                msg = f"a term lies outside the shape {shape}"
+                raise GraphError(msg)
         summed = csr_array((weight, (row, column)), shape=shape, dtype=np.int64)
-        summed.sum_duplicates()
+        rough = csr_array((weight, (row, column)), shape=shape, dtype=np.float64)
+        if (np.abs(summed.data - rough.data) > 1 << 62).any():  # an int64 that overflowed is wrong by 2**64
+            msg = "weight mantissas must fit in 64 bits; give the weights a narrower format"
+            raise GraphError(msg)
         summed.eliminate_zeros()
         return cls(shape, *(part.astype(np.int64) for part in (summed.indptr, summed.indices, summed.data)))
 
@@ -129,7 +145,7 @@ class SparseMatrix:
     @cached_property
     def row(self) -> Int64Array:
         """The row of each stored weight."""
-        return np.repeat(np.arange(len(self.row_start) - 1), np.diff(self.row_start))
+        return frozen(np.repeat(np.arange(len(self.row_start) - 1), np.diff(self.row_start)))
 
     @cached_property
     def csr(self) -> csr_array:
@@ -156,7 +172,7 @@ class SparseMatrix:
         return self._from_sorted(shape, self.row[chosen], renumber[self.column[chosen]], self.weight[chosen])
 
     def multiply(self, vector: IntArray) -> IntArray:
-        """Return the exact product with a vector of mantissas (inputs,), as int64 or, where it must, Python integers."""
+        """Return the exact product with a vector of mantissas (inputs,), as int64 or, where needed, Python integers."""
         bound = self.magnitude(max(abs(value) for value in bounds(vector)))
         if vector.dtype != object and bound < 1 << 63:
             product: IntArray = self.csr @ vector
