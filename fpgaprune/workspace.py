@@ -1,0 +1,87 @@
+"""A pruned and quantised model on disk, with the samples that check it: what `prune` writes and `generate` reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from fpgaprune import prune as pruning
+from fpgaprune import quantise as quantising
+from fpgaprune.errors import InputError
+from fpgaprune.paths import fresh_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from fpgaprune.prune import PrunedModel
+    from fpgaprune.quantise import QuantisedModel
+
+    FloatArray = npt.NDArray[np.float64]
+
+SCHEMA = "fpgaprune-workspace-1"
+_NAME = "workspace.json"
+MOST_SAMPLES = 1000
+"""Test samples kept with a model."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A quantised model, the label that names it in comparisons, and real test inputs (samples, *shape)."""
+
+    quantised: QuantisedModel
+    label: str
+    samples: FloatArray
+
+
+def save(workspace: Workspace, pruned: PrunedModel, folder: Path, *, force: bool = False) -> None:
+    """Write the pruned and the quantised model and the samples into a new folder, in one step.
+
+    Raises:
+        InputError: the folder exists and ``force`` is not set, or it cannot be written.
+    """
+    with fresh_folder(folder, force=force) as staging:
+        pruning.save(pruned, staging / "pruned")
+        quantising.save(workspace.quantised, staging / "quantised")
+        save_file({"samples": np.ascontiguousarray(workspace.samples[:MOST_SAMPLES])}, staging / "samples.safetensors")
+        data = {"schema": SCHEMA, "label": workspace.label}
+        (staging / _NAME).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> Workspace:
+    """Read what `save` wrote.
+
+    Raises:
+        InputError: the folder is none of ours, of another schema, damaged or incomplete.
+    """
+    label = str(_manifest(folder)["label"])
+    path = folder / "samples.safetensors"
+    try:
+        samples = load_file(path)["samples"].astype(np.float64)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        msg = f"{path} cannot be read: {error}"
+        raise InputError(msg) from error
+    return Workspace(quantising.load(folder / "quantised"), label, samples)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / _NAME
+    if not path.is_file():
+        msg = f"{folder} holds no pruned model: it has no {_NAME}; make one with `fpgaprune prune`"
+        raise InputError(msg)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        known = data["schema"] == SCHEMA and "label" in data
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{path} is damaged: {error}"
+        raise InputError(msg) from error
+    if not known:
+        msg = f"{path} must have schema {SCHEMA!r}, not {data['schema']!r}; run `fpgaprune prune` again"
+        raise InputError(msg)
+    return dict(data)
