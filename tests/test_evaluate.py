@@ -234,12 +234,13 @@ def arithmetic(graph):
         (1 << 63, "object"),
     ],
 )
-def test_the_arithmetic_changes_where_its_integers_end(largest, kind):
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_arithmetic_changes_where_its_integers_end(largest, kind, signed):
     half = largest // 2
     dense = np.array([[half, largest - half], [-half, half - largest]])
-    graph = product_graph(1, SparseMatrix.from_dense(dense), signed=False)
+    graph = product_graph(1, SparseMatrix.from_dense(dense), signed=signed)
     assert arithmetic(graph) == kind
-    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (-1 if signed else 1)
     assert evaluate(graph, x)[0].tolist() == (x @ dense.astype(object).T).tolist()
 
 

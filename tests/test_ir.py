@@ -17,6 +17,7 @@ from fpgaprune.sparse import SparseMatrix
 BYTE = Fixed(True, 8, 4)
 WIDE = Fixed(True, 40, 4)
 WEIGHTS = SparseMatrix.from_dense(np.array([[1, 0, -2], [0, 3, 0]]))
+NO_WEIGHTS = SparseMatrix.from_dense(np.zeros((2, 3), int))
 
 
 def tensor(name, *shape, fmt=BYTE):
@@ -24,6 +25,7 @@ def tensor(name, *shape, fmt=BYTE):
 
 
 X = Input(tensor("x", 3))
+FINE = Requantise(tensor("fine", 3, fmt=Fixed(True, 8, 6)), "x")
 IMAGE = Input(tensor("image", 2, 2))
 
 
@@ -96,6 +98,12 @@ def test_what_each_op_reads():
     assert gather().inputs == ("x",)
 
 
+def test_a_matrix_is_known_by_its_layer_and_by_its_tensor_where_none_is_named():
+    fmt = Fixed(True, 4, 2)
+    assert matvec("fc").layer == "fc"
+    assert MatVec(tensor("fc", 2), "x", WEIGHTS, fmt, np.array([0, 0]), "head.0").layer == "head.0"
+
+
 def test_the_list_of_ops_is_the_type_of_an_op():
     assert typing.get_args(ir.Op) == ir.OPS
     assert all(fields(op)[0].name == "output" for op in ir.OPS)
@@ -124,6 +132,10 @@ def test_an_op_does_not_see_later_changes_of_its_arrays():
     [
         (X, matvec()),
         (X, matvec(bits=3)),
+        (X, MatVec(tensor("fc", 2, fmt=WIDE), "x", NO_WEIGHTS, Fixed(False, 1, 0), np.array([5, 6]))),
+        (Input(tensor("one", 1)),),
+        (X, FINE, Add(tensor("s", 3, fmt=Fixed(True, 40, 6)), "x", "fine")),
+        (X, FINE, Add(tensor("s", 3, fmt=Fixed(True, 40, 6)), "fine", "x")),
         (X, gather()),
         (X, gather((0,), index=np.zeros(0, int), shift=np.zeros(0, int))),
         (X, Requantise(tensor("r", 3, fmt=Fixed(False, 1, -9)), "x", low=2, high=2)),

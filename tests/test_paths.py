@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from pathlib import Path
@@ -210,14 +209,6 @@ def test_a_target_without_a_name_of_its_own_is_refused(tmp_path, monkeypatch, na
 def test_a_parent_that_is_a_file_is_refused(tmp_path, fresh):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file cannot be written: "), fresh(tmp_path / "file" / "target"):
-        pytest.fail("the block must not run")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-@pytest.mark.parametrize("fresh", [fresh_folder, fresh_file])
-def test_a_parent_without_permission_is_refused(tmp_path, fresh):
-    tmp_path.chmod(0o555)
-    with pytest.raises(InputError, match="Permission denied"), fresh(tmp_path / "target"):
         pytest.fail("the block must not run")
 
 

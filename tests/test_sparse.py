@@ -174,6 +174,11 @@ def test_terms_whose_sum_leaves_64_bits_are_refused():
         SparseMatrix.from_terms((1, 1), int64(0, 0), int64(0, 0), int64(half, half))
 
 
+def test_terms_add_exactly_where_a_float_would_round():
+    matrix = SparseMatrix.from_terms((1, 1), int64(0, 0, 0), int64(0, 0, 0), int64(1 << 53, 1, 1))
+    assert matrix.weight.tolist() == [(1 << 53) + 2]
+
+
 # --- selection ---
 
 

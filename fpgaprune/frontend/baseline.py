@@ -18,6 +18,8 @@ from fpgaprune.frontend.quiet import quiet
 from fpgaprune.paths import fresh_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fpgaprune.capture.records import FloatArray
 
 
@@ -40,8 +42,22 @@ def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> No
             model_graph.write()
         finally:
             settings["OutputDir"] = str(folder)
-        config = staging / "hls4ml_config.yml"
-        config.write_text(config.read_text(encoding="utf-8").replace(str(staging), str(folder)), encoding="utf-8")
+        _settle(staging, {str(staging): str(folder), settings["Stamp"]: _STAMP})
+    settings["Stamp"] = _STAMP
+
+
+_STAMP = "stock"
+"""What takes the place of the random stamp in the name of hls4ml's library, so that equal networks give equal files."""
+
+
+def _settle(folder: Path, replacements: Mapping[str, str]) -> None:
+    """Replace what hls4ml wrote of temporary folders and random stamps."""
+    for name in ("hls4ml_config.yml", "build_lib.sh"):
+        path = folder / name
+        text = path.read_text(encoding="utf-8")
+        for old, new in replacements.items():
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,14 @@ class Baseline:
             inputs, outputs = Path(name) / "inputs.npy", Path(name) / "outputs.npy"
             np.save(inputs, np.asarray(x, dtype=np.float64).reshape(len(x), -1))
             np.save(outputs, np.zeros((len(x), self.outputs)))
-            command = [sys.executable, baseline_runner.__file__, self.library, self.function, inputs, outputs]
+            command: list[str | Path] = [
+                sys.executable,
+                baseline_runner.__file__,
+                self.library,
+                self.function,
+                inputs,
+                outputs,
+            ]
             done = tools.run(command, cwd=Path(name), timeout_s=timeout_s)
             if done.returncode:
                 msg = f"the stock C-simulation {self.library} crashed:\n{tools.tail(done.stdout + done.stderr)}"
@@ -82,6 +105,6 @@ def compile_baseline(model_graph: Any, folder: Path, *, timeout_s: float = 600.0
     if done.returncode:
         msg = f"the stock hls4ml project in {folder} does not compile:\n{tools.tail(done.stdout + done.stderr)}"
         raise ToolError(msg)
-    name, stamp = model_graph.config.get_project_name(), model_graph.config.get_config_value("Stamp")
+    name = model_graph.config.get_project_name()
     (output,) = model_graph.get_output_variables()
-    return Baseline(folder.resolve() / "firmware" / f"{name}-{stamp}.so", f"{name}_double", output.size())
+    return Baseline(folder.resolve() / "firmware" / f"{name}-{_STAMP}.so", f"{name}_double", output.size())

@@ -55,6 +55,15 @@ class Verdict:
         """Whether at least one word was compared and none differs."""
         return self.mismatches == 0 and self.words > 0
 
+    def sentence(self) -> str:
+        """Return the verdict in words."""
+        compared = f"{self.samples} samples, {self.words} words of {self.text} compared with the definition"
+        speed = f"built in {self.build_s:.1f} s, {self.inferences_per_s:,.0f} inferences/s"
+        edited = f"\nedited since it was generated: {', '.join(self.edited)}" if self.edited else ""
+        if self.exact:
+            return f"bit-exact: {compared}; {speed}{edited}"
+        return f"NOT exact: {compared}, {self.mismatches} differ; {speed}\n{self.first}{edited}"
+
     @property
     def inferences_per_s(self) -> float:
         """Samples computed per second, the start of the program and its files included."""

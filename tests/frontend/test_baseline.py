@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import numpy as np
 import pytest
 
+from fpgaprune import tools
 from fpgaprune.capture import Add, Affine, Clip, InputLayer, Linear, Network, Reshape
 from fpgaprune.errors import InputError, ToolError, UnsupportedError
 from fpgaprune.fixed import Fixed, Overflow, Rounding
@@ -94,6 +93,15 @@ def test_the_project_is_written_once_and_knows_its_folder(converted, tmp_path):
     write_baseline(result.model_graph, folder, force=True)
 
 
+def test_equal_networks_give_equal_files(converted, tmp_path):
+    model, samples, result = converted
+    write_baseline(result.model_graph, tmp_path / "stock")
+    first = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = convert(model, PART, CLOCK_NS, samples)
+    write_baseline(again.model_graph, tmp_path / "stock", force=True)
+    assert first == {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
 @pytest.mark.needs("g++")
 def test_a_project_that_does_not_compile_is_told_with_the_end_of_the_log(converted, tmp_path):
     _, _, result = converted
@@ -107,7 +115,7 @@ def test_a_project_that_does_not_compile_is_told_with_the_end_of_the_log(convert
 def test_a_simulation_that_crashes_leaves_python_alive(tmp_path):
     source = tmp_path / "crash.cpp"
     source.write_text('#include <cstdlib>\nextern "C" void f(double *, double *) { std::abort(); }\n', encoding="utf-8")
-    subprocess.run(["g++", "-shared", "-fPIC", "crash.cpp", "-o", "crash.so"], cwd=tmp_path, check=True)
+    tools.run([tools.require("g++"), "-shared", "-fPIC", source, "-o", "crash.so"], cwd=tmp_path, timeout_s=60)
     with pytest.raises(ToolError, match=r"the stock C-simulation .*crash\.so crashed"):
         Baseline(tmp_path / "crash.so", "f", 1).predict(np.ones((1, 2)))
 

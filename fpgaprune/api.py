@@ -1,0 +1,59 @@
+"""The stages as functions of values, for scripts and notebooks; the command line runs the same.
+
+Example::
+
+    pruned = prune(model, data, PruneRecipe(sparsity=0.9))
+    quantised = quantise(pruned, data, QuantiseRecipe())
+    project = generate(quantised, load_board("pynq-z2"), samples)
+    folder = ProjectFolder.load(project.write(Path("net")))
+    verdict = csim(folder)
+    resources = estimate(folder)
+"""
+
+from __future__ import annotations
+
+from fpgaprune.board import Board
+from fpgaprune.board import load as load_board
+from fpgaprune.emit import Project
+from fpgaprune.evaluate import evaluate
+from fpgaprune.flow import Options, generate
+from fpgaprune.lower import lower
+from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_torch_prune, prune, train
+from fpgaprune.quantise import QuantisedModel, QuantiseRecipe, quantise
+from fpgaprune.report import Comparison, compare, write_report
+from fpgaprune.resources import Resources
+from fpgaprune.resources import estimate as _estimate
+from fpgaprune.sim import ProjectFolder, Verdict, csim, store_verdict
+
+__all__ = [
+    "Board",
+    "Comparison",
+    "Data",
+    "Options",
+    "Project",
+    "ProjectFolder",
+    "PruneRecipe",
+    "PrunedModel",
+    "QuantiseRecipe",
+    "QuantisedModel",
+    "Resources",
+    "TrainSettings",
+    "Verdict",
+    "compare",
+    "csim",
+    "estimate",
+    "evaluate",
+    "from_torch_prune",
+    "generate",
+    "load_board",
+    "prune",
+    "quantise",
+    "store_verdict",
+    "train",
+    "write_report",
+]
+
+
+def estimate(folder: ProjectFolder) -> Resources:
+    """Return the estimated resources and timing of a generated project."""
+    return _estimate(lower(folder.design))

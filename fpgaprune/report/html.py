@@ -1,0 +1,31 @@
+"""A comparison as one HTML page that needs nothing else: no network, no other file, no script to be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fpgaprune.emit.render import render
+from fpgaprune.paths import fresh_file
+from fpgaprune.report.page import page_view
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fpgaprune.report.comparison import Comparison
+
+TEMPLATE = "report/page.html.j2"
+
+
+def page(comparison: Comparison) -> str:
+    """Return the page of a comparison; the same comparison gives the same text."""
+    return render(TEMPLATE, page_view(comparison))
+
+
+def write_page(comparison: Comparison, path: Path) -> None:
+    """Write the page of a comparison in one step.
+
+    Raises:
+        InputError: the file is a folder, or its folder cannot be written.
+    """
+    with fresh_file(path) as partial:
+        partial.write_text(page(comparison), encoding="utf-8")

@@ -1,0 +1,181 @@
+"""What is shown of a comparison, as values: measures of whole designs and of layers, a cell for each design."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fpgaprune.report import wording
+from fpgaprune.resources import AMOUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fpgaprune.report.comparison import Comparison, LayerPoint, Point
+    from fpgaprune.sim import Verdict
+
+
+class Tone(enum.Enum):
+    """Whether a cell is good news, bad news, or neither."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number as text, its ratio to the dense design, its share of the board, and the value that it sorts by.
+
+    ``note`` is what follows the text where there is room.
+    """
+
+    text: str
+    value: float | None = None
+    ratio: float | None = None
+    share: float | None = None
+    note: str = ""
+    tone: Tone = Tone.PLAIN
+
+
+MISSING = Cell(wording.NOTHING)
+"""The cell of what a design does not have."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of every design, dense first; ``compared`` if its cells have a ratio, ``boarded`` if a share.
+
+    ``unit`` is what the texts of the cells do not say; ``kind`` is the kind of the numbers, empty for what was counted.
+    """
+
+    name: str
+    unit: str
+    kind: str
+    cells: tuple[Cell, ...]
+    compared: bool = False
+    boarded: bool = False
+
+
+@dataclass(frozen=True)
+class LayerMeasures:
+    """The measures of one layer; a design without the layer has `MISSING` cells."""
+
+    layer: str
+    measures: tuple[Measure, ...]
+
+
+def design_measures(comparison: Comparison) -> tuple[Measure, ...]:
+    """Return the measures of whole designs in the order in which they are read."""
+    points = comparison.points
+    kind = comparison.dense.resources.kind.value
+    timing = [point.resources for point in points]
+    return (
+        Measure("sparsity", "", "", tuple(_share(point.sparsity) for point in points)),
+        Measure("accuracy", "float", "", tuple(_share(point.float_accuracy, 2) for point in points)),
+        Measure("accuracy", "integer", "", tuple(_share(point.accuracy, 2) for point in points)),
+        Measure("non-zeros", "", "", _compared(map(built, points)), compared=True),
+        *(_amount(amount, kind, comparison) for amount in shown_amounts(comparison)),
+        Measure("fits board", "", "", tuple(map(_fits, points))),
+        Measure("latency", "cycles", kind, tuple(_number(each.latency_cycles) for each in timing)),
+        Measure("latency", "ns", kind, tuple(_time(each.latency_ns) for each in timing)),
+        Measure("interval", "cycles", kind, tuple(_number(each.interval_cycles) for each in timing)),
+        Measure("C-simulation", "", "", tuple(_judged(point.verdict) for point in points)),
+    )
+
+
+def layer_measures(comparison: Comparison) -> tuple[LayerMeasures, ...]:
+    """Return the measures of every layer that any design has, in order."""
+    return tuple(_layer(name, layer_points(comparison, name), comparison) for name in layer_names(comparison))
+
+
+def layer_names(comparison: Comparison) -> tuple[str, ...]:
+    """Return the names of the layers of all designs, those of the dense one first."""
+    return tuple(dict.fromkeys(layer.layer for point in comparison.points for layer in point.layers))
+
+
+def layer_points(comparison: Comparison, name: str) -> tuple[LayerPoint | None, ...]:
+    """Return a layer in each design, None where a design does not have it."""
+    return tuple(next((each for each in point.layers if each.layer == name), None) for point in comparison.points)
+
+
+def built(point: Point) -> int:
+    """Return the non-zero weights of a design as built."""
+    return sum(layer.nonzeros_built for layer in point.layers)
+
+
+def shown_amounts(comparison: Comparison) -> tuple[str, ...]:
+    """Return the resources to show: UltraRAM only where the board has it or a design asks for it."""
+    uram = comparison.dense.board.resources.uram or any(point.resources.total("uram") for point in comparison.points)
+    return AMOUNTS if uram else tuple(amount for amount in AMOUNTS if amount != "uram")
+
+
+def over(point: Point) -> list[str]:
+    """Return the names of the resources of which a design needs more than the board has."""
+    used = point.resources.utilisation(point.board)
+    return [wording.AMOUNT_NAMES[amount] for amount, share in used.items() if share > 1]
+
+
+def ratio(value: float | None, dense: float | None) -> float | None:
+    """Return a value as a multiple of the dense one, None where that means nothing."""
+    return value / dense if value is not None and dense else None
+
+
+def layer_lut(layer: LayerPoint | None) -> int | None:
+    """Return the look-up tables of a layer, None where it is not built."""
+    return None if layer is None or layer.resources is None else layer.resources.lut
+
+
+def _layer(name: str, points: tuple[LayerPoint | None, ...], comparison: Comparison) -> LayerMeasures:
+    kind = comparison.dense.resources.kind.value
+    nonzeros = [None if point is None else point.nonzeros_built for point in points]
+    rows = [Measure("non-zeros", "", "", _compared(nonzeros), compared=True)]
+    for amount in ("lut", "ff", "dsp"):
+        used = [None if each is None or each.resources is None else getattr(each.resources, amount) for each in points]
+        rows.append(Measure(wording.AMOUNT_NAMES[amount], "", kind, _compared(used), compared=True))
+    return LayerMeasures(wording.plain(name), tuple(rows))
+
+
+def _amount(amount: str, kind: str, comparison: Comparison) -> Measure:
+    totals = [point.resources.total(amount) for point in comparison.points]
+    shares = [point.resources.utilisation(point.board)[amount] for point in comparison.points]
+    cells = tuple(
+        Cell(wording.count(total), total, ratio(total, totals[0]), share, tone=Tone.BAD if share > 1 else Tone.PLAIN)
+        for total, share in zip(totals, shares, strict=True)
+    )
+    return Measure(wording.AMOUNT_NAMES[amount], "", kind, cells, compared=any(totals), boarded=any(totals))
+
+
+def _compared(values: Iterable[int | None]) -> tuple[Cell, ...]:
+    found = list(values)
+    return tuple(
+        MISSING if value is None else Cell(wording.count(value), value, ratio(value, found[0])) for value in found
+    )
+
+
+def _share(share: float | None, digits: int = 1) -> Cell:
+    return MISSING if share is None else Cell(wording.percent(share, digits), share)
+
+
+def _number(value: int) -> Cell:
+    return Cell(wording.count(value), value)
+
+
+def _time(value: float) -> Cell:
+    return Cell(wording.nanoseconds(value), value)
+
+
+def _fits(point: Point) -> Cell:
+    lacking = over(point)
+    most = max(point.resources.utilisation(point.board).values())
+    if not lacking:
+        return Cell("yes", most, tone=Tone.GOOD)
+    return Cell("no", most, note=f"lacks {', '.join(lacking)}", tone=Tone.BAD)
+
+
+def _judged(verdict: Verdict | None) -> Cell:
+    word = wording.judged(verdict)
+    if verdict is None:
+        return Cell(word)
+    return Cell(word, float(verdict.mismatches), tone=Tone.GOOD if verdict.exact else Tone.BAD)

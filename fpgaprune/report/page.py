@@ -1,0 +1,324 @@
+"""Comparison → the view of its page: every number, word and length is decided here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fpgaprune.report import wording
+from fpgaprune.report.answer import RULE, answer, given_up
+from fpgaprune.report.charts import accuracy_chart, board_chart
+from fpgaprune.report.measures import (
+    Tone,
+    design_measures,
+    layer_lut,
+    layer_names,
+    layer_points,
+    over,
+    ratio,
+    shown_amounts,
+)
+from fpgaprune.report.picture import data_uri
+from fpgaprune.report.views import (
+    BarsView,
+    BarView,
+    CellView,
+    ColumnView,
+    FactView,
+    MasksView,
+    PageView,
+    PictureView,
+    RowView,
+    TableView,
+    TileView,
+    VerdictView,
+)
+from fpgaprune.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fpgaprune.report.answer import Answer
+    from fpgaprune.report.comparison import Comparison, LayerPoint, Point
+    from fpgaprune.report.measures import Cell, Measure
+
+TIMES = "×"  # noqa: RUF001  # the page is UTF-8
+_SHADES = 64
+_EMPTY = CellView(wording.NOTHING, (), "", "")
+
+
+def page_view(comparison: Comparison) -> PageView:
+    """Return what the page of a comparison shows."""
+    found = answer(comparison)
+    board, kind = comparison.dense.board, comparison.dense.resources.kind
+    question = f"What does pruning buy on the {wording.plain(board.title)}?"
+    findings = comparison.findings()
+    alone = len(comparison.points) == 1
+    return PageView(
+        title=question,
+        question=question,
+        headline=_glued(found.headline),
+        detail=_glued(found.detail),
+        rule=RULE,
+        kind=kind.value,
+        kind_note=wording.KIND_NOTE[kind],
+        tiles=_tiles(comparison, found),
+        designs=_designs(comparison, found),
+        charts=(accuracy_chart(comparison), board_chart(comparison)),
+        boards=tuple(_board(point, shown_amounts(comparison)) for point in comparison.points),
+        pays=wording.pays(comparison),
+        pays_tone="bad" if findings else "plain" if alone else "good",
+        findings=tuple(wording.plain(str(finding)) for finding in findings),
+        layers=tuple(_layer(comparison, name) for name in layer_names(comparison)),
+        layer_table=_layer_table(comparison),
+        masks=tuple(_masks(comparison, name) for name in layer_names(comparison)),
+        shades=data_uri((tuple(step / (_SHADES - 1) for step in range(_SHADES)),)),
+        verdicts=tuple(_verdict(point) for point in comparison.points),
+        facts=_facts(comparison),
+    )
+
+
+def _glued(sentence: str) -> str:
+    """Return a sentence in which no line begins with a per cent sign."""
+    return sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _tiles(comparison: Comparison, found: Answer) -> tuple[TileView, ...]:
+    """Return the summary of the best design, or of the sparsest where none is good."""
+    dense, point = comparison.dense, found.best or comparison.points[-1]
+    lut, cycles = point.resources.total("lut"), point.resources.latency_cycles
+    interval = point.resources.interval_cycles
+    lacking = wording.listed(over(point)) if over(point) else ""
+    alone = len(comparison.points) == 1
+    name = "Best design" if found.best and not alone else "Design" if alone else "Sparsest design"
+    no_loss = alone or point is dense or point.accuracy is None
+    tiles = [
+        TileView(name, wording.plain(point.label), f"does not fit: lacks {lacking}" if lacking else "fits the board"),
+        TileView(
+            f"LUT, {dense.resources.kind.value}",
+            wording.count(lut),
+            _against(ratio(lut, dense.resources.total("lut")), point is dense),
+        ),
+        TileView("Accuracy", _accuracy(point), "of the integer network" if no_loss else given_up(point, dense)),
+        TileView(
+            f"Latency, {dense.resources.kind.value}",
+            f"{wording.nanoseconds(point.resources.latency_ns)} ns",
+            f"{wording.plural(cycles, 'cycle')}, interval {wording.plural(interval, 'cycle')}",
+        ),
+        TileView("C-simulation", wording.judged(point.verdict), _samples(point)),
+    ]
+    return tuple(tiles)
+
+
+def _against(share: float | None, is_dense: bool) -> str:
+    return "the whole design" if is_dense or share is None else f"{_times(share)} of dense"
+
+
+def _accuracy(point: Point) -> str:
+    return "not known" if point.accuracy is None else wording.percent(point.accuracy, 2)
+
+
+def _samples(point: Point) -> str:
+    return f"on {wording.plural(point.verdict.samples, 'sample')}" if point.verdict else "not proven yet"
+
+
+def _times(share: float | None) -> str:
+    return wording.times(share, TIMES)
+
+
+def _designs(comparison: Comparison, found: Answer) -> TableView:
+    measures = design_measures(comparison)
+    rows = [
+        RowView(wording.plain(point.label), _tag(point, comparison, found), tuple(_cell(each, at) for each in measures))
+        for at, point in enumerate(comparison.points)
+    ]
+    kind = comparison.dense.resources.kind.value
+    return TableView(
+        caption=f"Designs, dense first. Below LUT, FF, DSP and BRAM_18K ({kind}): {TIMES} dense, share of the board.",
+        corner="design",
+        columns=tuple(_column(measure) for measure in measures),
+        rows=tuple(rows),
+    )
+
+
+def _tag(point: Point, comparison: Comparison, found: Answer) -> str:
+    if point is found.best:
+        return "best"
+    return "dense" if point is comparison.dense and len(comparison.points) > 1 else ""
+
+
+def _column(measure: Measure) -> ColumnView:
+    units = tuple(word for word in (measure.unit, measure.kind) if word)
+    return ColumnView(measure.name, units, True)
+
+
+def _cell(measure: Measure, at: int) -> CellView:
+    cell = measure.cells[at]
+    notes = [cell.note] if cell.note else []
+    if measure.compared and cell.ratio is not None:
+        notes.append(_times(cell.ratio))
+    if measure.boarded and cell.share is not None:
+        notes.append(wording.percent(cell.share))
+    return CellView(cell.text, tuple(notes), _sort(cell.value), _tone(cell))
+
+
+def _sort(value: float | None) -> str:
+    return "" if value is None else f"{value:.9g}"
+
+
+def _tone(cell: Cell) -> str:
+    return "" if cell.tone is Tone.PLAIN else cell.tone.value
+
+
+def _board(point: Point, amounts: Sequence[str]) -> BarsView:
+    lacking = over(point)
+    note = f"lacks {wording.listed(lacking)}" if lacking else "fits"
+    bars = tuple(_board_bar(point, amount) for amount in amounts)
+    return BarsView(wording.plain(point.label), note, "bad" if lacking else "good", bars)
+
+
+def _board_bar(point: Point, amount: str) -> BarView:
+    used, there = point.resources.total(amount), getattr(point.board.resources, amount)
+    share = point.resources.utilisation(point.board)[amount]
+    text = wording.percent(share) if there else wording.NOTHING
+    note = f"{wording.count(used)} of {wording.count(there)}"
+    length = f"{100 * min(share, 1):.2f}"
+    return BarView(
+        wording.AMOUNT_NAMES[amount], length, "", text, note, "over" if share > 1 else amount if used else "none"
+    )
+
+
+def _layer(comparison: Comparison, name: str) -> BarsView:
+    found = layer_points(comparison, name)
+    luts = [layer_lut(layer) for layer in found]
+    most = max((lut for lut in luts if lut is not None), default=0) or 1
+    flagged = {finding.sparser for finding in comparison.findings() if finding.layer == name}
+    bars = tuple(
+        _layer_bar(point.label, layer, lut, (found[0], luts[0]), most, "flagged" if point.label in flagged else "")
+        for point, layer, lut in zip(comparison.points, found, luts, strict=True)
+    )
+    weights = next(layer.weights for layer in found if layer is not None)
+    tone = "bad" if flagged else "plain"
+    return BarsView(wording.plain(name), wording.plural(weights, "weight"), tone, bars)
+
+
+def _layer_bar(
+    label: str,
+    layer: LayerPoint | None,
+    lut: int | None,
+    dense: tuple[LayerPoint | None, int | None],
+    most: int,
+    style: str,
+) -> BarView:
+    before, before_lut = dense
+    if layer is None or lut is None:
+        return BarView(wording.plain(label), "0", "", "not built" if layer else "no such layer", "", "none")
+    left = ratio(layer.nonzeros_built, before.nonzeros_built) if before else None
+    marker = "" if left is None or before_lut is None else f"{100 * left * before_lut / most:.2f}"
+    kind = style or ("dense" if layer is before else "lut")
+    share = ratio(lut, before_lut)
+    note = "" if share is None else _times(share)
+    return BarView(wording.plain(label), f"{100 * lut / most:.2f}", marker, wording.count(lut), note, kind)
+
+
+def _layer_table(comparison: Comparison) -> TableView:
+    kind = comparison.dense.resources.kind.value
+    columns = (
+        ColumnView("design", (), False),
+        ColumnView("weights", (), True),
+        ColumnView("sparsity", (), True),
+        *(ColumnView("non-zeros", (when,), True) for when in ("pruned", "quantised", "built")),
+        *(ColumnView(wording.AMOUNT_NAMES[amount], (kind,), True) for amount in ("lut", "ff", "dsp")),
+        ColumnView("latency", ("cycles", kind), True),
+        ColumnView("strategy", (), False),
+    )
+    rows = [
+        RowView(wording.plain(name), "", _layer_cells(at, point, layer, found[0]))
+        for name in layer_names(comparison)
+        for found in (layer_points(comparison, name),)
+        for at, (point, layer) in enumerate(zip(comparison.points, found, strict=True))
+    ]
+    caption = f"Layers, dense beside pruned. Below a number: {TIMES} the dense one."
+    return TableView(caption, "layer", columns, tuple(rows))
+
+
+def _layer_cells(at: int, point: Point, layer: LayerPoint | None, dense: LayerPoint | None) -> tuple[CellView, ...]:
+    design = CellView(wording.plain(point.label), (), str(at), "")
+    if layer is None:
+        return (design, *(_EMPTY,) * 10)
+    before = dense.resources if dense else None
+    cost = layer.resources
+    amounts = [
+        _EMPTY if cost is None else _number(getattr(cost, amount), getattr(before, amount, None))
+        for amount in ("lut", "ff", "dsp")
+    ]
+    return (
+        design,
+        _number(layer.weights),
+        CellView(wording.percent(layer.sparsity), (), _sort(layer.sparsity), ""),
+        _number(layer.nonzeros_pruned),
+        _number(layer.nonzeros_quantised),
+        _number(layer.nonzeros_built, dense.nonzeros_built if dense else None),
+        *amounts,
+        _EMPTY if cost is None else _number(cost.latency_cycles),
+        CellView(wording.plain(cost.strategy) if cost else "not built", (), "", ""),
+    )
+
+
+def _number(value: int, dense: int | None = None) -> CellView:
+    share = ratio(value, dense)
+    return CellView(wording.count(value), () if share is None else (_times(share),), _sort(value), "")
+
+
+def _masks(comparison: Comparison, name: str) -> MasksView:
+    pictures = zip(comparison.points, layer_points(comparison, name), strict=True)
+    return MasksView(wording.plain(name), tuple(_picture(point, layer, name) for point, layer in pictures))
+
+
+def _picture(point: Point, layer: LayerPoint | None, name: str) -> PictureView:
+    label = wording.plain(point.label)
+    if layer is None:
+        return PictureView(label, "", "1", "", "no such layer")
+    left = f"{wording.count(layer.nonzeros_quantised)} left"
+    grid = layer.picture
+    if not grid or not grid[0]:
+        return PictureView(label, "", "1", "", left)
+    shape = f"{min(max(len(grid[0]) / len(grid), 1), 3):.3g}"
+    alt = f"Non-zero weights of {wording.plain(name)} in {label}: {left} of {wording.count(layer.weights)}"
+    return PictureView(label, data_uri(grid), shape, alt, left)
+
+
+def _verdict(point: Point) -> VerdictView:
+    verdict, word = point.verdict, wording.judged(point.verdict)
+    label = wording.plain(point.label)
+    if verdict is None:
+        return VerdictView(label, word, "plain", (f"Run: fpgaprune csim {wording.plain(point.folder)}",))
+    differ = "none differs" if verdict.exact else f"{wording.count(verdict.mismatches)} differ"
+    lines = [
+        f"{wording.plural(verdict.samples, 'sample')}, {wording.plural(verdict.words, 'word')} compared, {differ}.",
+        f"Ran {wording.plain(verdict.text)}, {wording.plural(round(verdict.inferences_per_s), 'inference')} a second.",
+    ]
+    if verdict.first is not None:
+        lines.append(wording.plain(f"First difference: {verdict.first}."))
+    if verdict.edited:
+        lines.append(f"Files changed by hand: {', '.join(map(wording.plain, verdict.edited))}.")
+    return VerdictView(label, word, "good" if verdict.exact else "bad", tuple(lines))
+
+
+def _facts(comparison: Comparison) -> tuple[FactView, ...]:
+    board, resources = comparison.dense.board, comparison.dense.resources
+    kind = resources.kind
+    folders = tuple(f"{wording.plain(point.label)}: {wording.plain(point.folder)}" for point in comparison.points)
+    sources = tuple(
+        f"{wording.AMOUNT_NAMES[amount]} {wording.count(getattr(board.resources, amount))}: {board.sources[amount]}"
+        for amount in shown_amounts(comparison)
+    )
+    return (
+        FactView("Kind of numbers", (f"{kind.value}: {wording.KIND_MEANS[kind]}.",)),
+        FactView("Compared", ("LUT, FF, DSP and block RAM of the whole design; layers are those with weights.",)),
+        FactView("Sparsity", ("The share of zero weights after quantisation. Non-zeros are those that are built.",)),
+        FactView("Best design", (RULE,)),
+        FactView("Board", (f"{board.title}, {board.part}", *sources)),
+        FactView("Clock", (f"{wording.nanoseconds(resources.clock_ns)} ns",)),
+        FactView("Projects", folders),
+        FactView("Made by", (f"fpgaprune {__version__}",)),
+    )

@@ -1,0 +1,108 @@
+"""Numbers, names and kinds as words: the same on the terminal, in Markdown, in pictures and on the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fpgaprune.resources import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.report.comparison import Comparison
+    from fpgaprune.sim import Verdict
+
+AMOUNT_NAMES: Mapping[str, str] = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram_18k": "BRAM_18K", "uram": "URAM"}
+"""The names of the resources as the vendor's reports write them."""
+
+KIND_MEANS: Mapping[Kind, str] = {
+    Kind.ESTIMATE: (
+        "computed from the generated kernels in milliseconds: one look-up table an adder bit, delays rounded from "
+        "data sheets. It is not calibrated yet: use it to compare designs of this generator with each other, "
+        "not as a prediction of what the vendor's tool will report"
+    ),
+    Kind.OPEN_SYNTHESIS: "counted by Yosys (synth_xilinx) on the same kernels, before place and route",
+    Kind.CSYNTH: "read from the report of the vendor's high-level synthesis, which is a forecast as well",
+    Kind.POST_SYNTHESIS: "read from the vendor's report after logic synthesis, before place and route",
+    Kind.POST_ROUTE: "read from the vendor's report after place and route",
+}
+"""What each kind of number is, to follow 'LUT, FF, … are'."""
+
+KIND_NOTE: Mapping[Kind, str] = {
+    Kind.ESTIMATE: "estimate, not calibrated yet",
+    Kind.OPEN_SYNTHESIS: "open-synthesis, before place and route",
+    Kind.CSYNTH: "csynth, the vendor's forecast",
+    Kind.POST_SYNTHESIS: "post-synthesis, before place and route",
+    Kind.POST_ROUTE: "post-route",
+}
+"""Each kind with its caveat, in a few words."""
+
+NOTHING = "-"
+"""What stands where there is no number."""
+
+
+def count(value: int) -> str:
+    """Return a whole number with commas between thousands."""
+    return f"{value:,}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share of 1 in per cent, without digits after the point from 1,000 % on."""
+    return f"{100 * share:,.{digits if share < 10 else 0}f} %"
+
+
+def times(ratio: float | None, sign: str = "x") -> str:
+    """Return a ratio with two digits that matter, and `NOTHING` for none."""
+    if ratio is None:
+        return NOTHING
+    digits = 1 if ratio >= 10 else 3 if 0 < ratio < 0.095 else 2
+    return f"{ratio:,.{digits}f}{sign}"
+
+
+def nanoseconds(value: float) -> str:
+    """Return a time in ns without digits that say nothing."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless there is one."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """Return words as 'a', 'a and b' or 'a, b and c'."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def plain(name: str) -> str:
+    """Return a foreign name on one line: what cannot be printed is written as its escape."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in name)
+
+
+def short(name: str, longest: int) -> str:
+    """Return a foreign name on one line, its middle left out if it is too long."""
+    text = plain(name)
+    half = (longest - 3) // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
+
+
+def judged(verdict: Verdict | None) -> str:
+    """Return in a word or two what C-simulation found."""
+    if verdict is None:
+        return "not run"
+    if verdict.exact:
+        return "exact"
+    if not verdict.words:
+        return "nothing compared"
+    return f"{count(verdict.mismatches)} mismatch{'' if verdict.mismatches == 1 else 'es'}"
+
+
+def pays(comparison: Comparison) -> str:
+    """Return the answer to 'does pruning pay?' in a line."""
+    findings = comparison.findings()
+    if findings:
+        layers = list(dict.fromkeys(plain(finding.layer) for finding in findings))
+        return f"pruning does not pay in {listed(layers)}"
+    if len(comparison.points) == 1:
+        return "one design alone does not tell; compare it with a denser or a sparser one"
+    return "pruning pays in every layer"

@@ -1,0 +1,38 @@
+"""Every form of a comparison in one folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fpgaprune.paths import fresh_file
+from fpgaprune.report.comparison import comparison_to_text
+from fpgaprune.report.html import write_page
+from fpgaprune.report.markdown import markdown
+from fpgaprune.report.plots import write_png
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fpgaprune.report.comparison import Comparison
+
+
+def write_report(comparison: Comparison, folder: Path) -> None:
+    """Write ``report.html``, ``comparison.json``, ``comparison.md`` and ``plots/*.png`` into a folder.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    write_png(comparison, folder / "plots")
+    write_text(comparison_to_text(comparison), folder / "comparison.json")
+    write_text(markdown(comparison), folder / "comparison.md")
+    write_page(comparison, folder / "report.html")
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file in one step.
+
+    Raises:
+        InputError: its folder cannot be written.
+    """
+    with fresh_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
