@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.report import wording
 from fpgaprune.report.answer import answer
 from fpgaprune.report.measures import design_measures
+from fpgaprune.report.notes import notes
 
 if TYPE_CHECKING:
     from fpgaprune.report.comparison import Comparison
@@ -36,6 +37,7 @@ def markdown(comparison: Comparison) -> str:
         "",
         f"Does pruning pay? {_safe(wording.pays(comparison))}.",
         *(f"- {_safe(str(finding))}" for finding in comparison.findings()),
+        *(f"- but {_safe(note)}" for note in notes(comparison)),
     ]
     return "\n".join(lines) + "\n"
 

@@ -17,6 +17,7 @@ from fpgaprune.report.measures import (
     ratio,
     shown_amounts,
 )
+from fpgaprune.report.notes import notes
 from fpgaprune.report.picture import data_uri
 from fpgaprune.report.views import (
     BarsView,
@@ -51,7 +52,7 @@ def page_view(comparison: Comparison) -> PageView:
     found = answer(comparison)
     board, kind = comparison.dense.board, comparison.dense.resources.kind
     question = f"What does pruning buy on the {wording.plain(board.title)}?"
-    findings = comparison.findings()
+    findings, noted = comparison.findings(), notes(comparison)
     alone = len(comparison.points) == 1
     return PageView(
         title=question,
@@ -66,8 +67,9 @@ def page_view(comparison: Comparison) -> PageView:
         charts=(accuracy_chart(comparison), board_chart(comparison)),
         boards=tuple(_board(point, shown_amounts(comparison)) for point in comparison.points),
         pays=wording.pays(comparison),
-        pays_tone="bad" if findings else "plain" if alone else "good",
+        pays_tone="bad" if findings else "plain" if alone or noted else "good",
         findings=tuple(wording.plain(str(finding)) for finding in findings),
+        notes=noted,
         layers=tuple(_layer(comparison, name) for name in layer_names(comparison)),
         layer_table=_layer_table(comparison),
         masks=tuple(_masks(comparison, name) for name in layer_names(comparison)),

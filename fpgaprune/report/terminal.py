@@ -13,6 +13,7 @@ from rich.text import Text
 from fpgaprune.report import wording
 from fpgaprune.report.answer import answer
 from fpgaprune.report.measures import Tone, design_measures, layer_measures, shown_amounts
+from fpgaprune.report.notes import notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,12 +81,14 @@ def _print_layers(comparison: Comparison, console: Console, labels: Sequence[Tex
 
 
 def _print_findings(comparison: Comparison, console: Console) -> None:
-    findings = comparison.findings()
-    good = not findings and len(comparison.points) > 1
+    findings, noted = comparison.findings(), notes(comparison)
+    good = not findings and not noted and len(comparison.points) > 1
     style = "bold green" if good else "bold red" if findings else "bold"
     _say(console, Text.assemble(("Does pruning pay? ", "bold"), (_safe(wording.pays(comparison), console), style)))
     for finding in findings:
         _say(console, _foreign(f"- {finding}", console, style="red"))
+    for note in noted:
+        _say(console, _foreign(f"- but {note}", console, style="yellow"))
     found = answer(comparison)
     _say(console, _foreign(f"{found.headline} {found.detail}", console))
 

@@ -136,6 +136,7 @@ class PageView:
     pays: str
     pays_tone: str
     findings: tuple[str, ...]
+    notes: tuple[str, ...]
     layers: tuple[BarsView, ...]
     layer_table: TableView
     masks: tuple[MasksView, ...]

@@ -77,7 +77,7 @@ def _share(used: int, available: int) -> float:
 
 
 def to_data(resources: Resources, board: Board) -> dict[str, Any]:
-    """Return the resources as JSON values, with the board's utilisation (shares of 1)."""
+    """Return the resources as JSON values, with the used shares of 1 of the board; None where it has none at all."""
     return {
         "kind": resources.kind.value,
         "clock_ns": resources.clock_ns,
@@ -86,7 +86,10 @@ def to_data(resources: Resources, board: Board) -> dict[str, Any]:
         "latency_ns": round(resources.latency_ns, 3),
         "total": {amount: resources.total(amount) for amount in (*AMOUNTS, "nonzeros", "adder_bits", "multipliers")},
         "board": board.name,
-        "utilisation": {amount: round(share, 4) for amount, share in resources.utilisation(board).items()},
+        "utilisation": {
+            amount: round(share, 4) if math.isfinite(share) else None
+            for amount, share in resources.utilisation(board).items()
+        },
         "fits": resources.fits(board),
         "layers": [vars(layer) for layer in resources.layers],
     }

@@ -1,0 +1,36 @@
+"""What findings leave out: resources other than LUTs that a layer needs more of after pruning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fpgaprune.report import wording
+from fpgaprune.report.comparison import TOLERATED
+from fpgaprune.report.measures import layer_names, layer_points
+
+if TYPE_CHECKING:
+    from fpgaprune.report.comparison import Comparison
+
+
+def notes(comparison: Comparison) -> tuple[str, ...]:
+    """Return a line for each layer and resource of which a design needs more than dense, with fewer non-zeros."""
+    found = (_rise(comparison, name, amount) for name in layer_names(comparison) for amount in ("ff", "dsp"))
+    return tuple(note for note in found if note)
+
+
+def _rise(comparison: Comparison, name: str, amount: str) -> str:
+    """Return a line about the design in which the resource is highest; nothing if it does not rise."""
+    dense, *others = layer_points(comparison, name)
+    if dense is None or dense.resources is None:
+        return ""
+    before = getattr(dense.resources, amount)
+    costs = [
+        (getattr(layer.resources, amount), -at)
+        for at, layer in enumerate(others)
+        if layer is not None and layer.resources is not None and layer.nonzeros_built < dense.nonzeros_built
+    ]
+    most, at = max(costs, default=(0, 0))
+    if most <= before * (1 + TOLERATED):
+        return ""
+    resource, label = wording.AMOUNT_NAMES[amount], wording.plain(comparison.points[1 - at].label)
+    return f"{wording.plain(name)}: {resource} rises from {wording.count(before)} to {wording.count(most)} in {label}"

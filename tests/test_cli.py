@@ -1,0 +1,247 @@
+"""The command line: the whole path on a small model, exit codes, and errors that leave nothing behind."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from fpgaprune.cli import main
+
+MODULE = """
+import numpy as np
+import torch
+from torch import nn
+from fpgaprune.prune import Data
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+
+def wide():
+    return nn.Sequential(nn.Linear(7, 8), nn.ReLU(), nn.Linear(8, 3))
+
+def nan():
+    model = net()
+    model[0].weight.data[0, 0] = float("nan")
+    return model
+
+class Branching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 3)
+    def forward(self, x):
+        y = self.fc(x)
+        return y if y.sum() > 0 else -y
+
+def branching():
+    return Branching()
+
+def unknown():
+    return nn.Sequential(nn.Linear(6, 4), nn.ELU(), nn.Linear(4, 3))
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.random((120, 6), dtype=np.float32)
+    y = np.argmax(x[:, :3], axis=1)
+    return Data.from_arrays(x[:100], y[:100], x[100:], y[100:], batch_size=20)
+
+def empty():
+    x = np.zeros((0, 6), dtype=np.float32)
+    return Data.from_arrays(x, np.zeros(0, dtype=int), x, np.zeros(0, dtype=int))
+"""
+
+RECIPE = """
+[prune]
+sparsity = 0.5
+[prune.fine_tune]
+epochs = 2
+[quantise.fine_tune]
+epochs = 1
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An own folder with a model, data and a recipe, as the current one."""
+    (tmp_path / "mine.py").write_text(MODULE)
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line in this process and return exit code, standard output and standard error."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["fpgaprune", *map(str, words)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        out, err = capsys.readouterr()
+        return leaving.value.code or 0, out, err
+
+    return call
+
+
+def prune_words(model="mine:net", data="mine:data", recipe="recipe.toml", out="model"):
+    return ("prune", "--model", model, "--data", data, "--recipe", recipe, "--out", out)
+
+
+@pytest.mark.needs("g++", "make")
+def test_the_whole_path_from_a_recipe_to_a_comparison(here, run):
+    code, out, _ = run(*prune_words())
+    assert code == 0
+    assert "50.0% of 48 weights zero after pruning" in out or "weights zero after pruning" in out
+    code, out, _ = run("generate", "model", "--board", "pynq-z2", "--out", "pynq", "--name", "tiny")
+    assert code == 0
+    assert "digest" in out
+    assert run("csim", "pynq")[0] == 0
+    code, out, _ = run("csim", "pynq", "--samples", "50", "--json")
+    assert code == 0
+    assert json.loads(out)["samples"] == 50
+    code, out, _ = run("estimate", "pynq", "--json")
+    assert json.loads(out)["kind"] == "estimate"
+    assert "estimate" in run("estimate", "pynq")[1]
+    code, out, _ = run("compare", "pynq", "--html", "page.html", "--json")
+    assert code == 0
+    assert json.loads(out)["points"][0]["verdict"]["exact"] is True
+    assert "</html>" in (here / "page.html").read_text()
+
+
+@pytest.mark.needs("g++", "make")
+def test_csim_takes_real_and_integer_inputs_and_fails_on_a_changed_weight(here, run):
+    run(*prune_words())
+    run("generate", "model", "--board", "pynq-z2", "--out", "pynq")
+    rng = np.random.default_rng(1)
+    np.save("real.npy", rng.random((9, 6)))
+    np.save("whole.npy", rng.integers(0, 100, (9, 6)))
+    assert run("csim", "pynq", "--inputs", "real.npy")[0] == 0
+    assert run("csim", "pynq", "--inputs", "whole.npy")[0] == 0
+    source = next((here / "pynq" / "src" / "kernels").glob("*.cpp"))
+    changed = re.sub(r"(weight\[\] = \{\s*)(-?\d+)", lambda match: f"{match[1]}{int(match[2]) + 1}", source.read_text())
+    source.write_text(changed)
+    code, out, _ = run("csim", "pynq", "--samples", "200")
+    assert code == 1
+    assert "NOT exact" in out
+    assert "is the first to differ" in out
+    assert f"edited since it was generated: src/kernels/{source.name}" in out
+
+
+def test_the_same_command_twice_gives_the_same_files(here, run):
+    for out in ("one", "two"):
+        run(*prune_words(out=out))
+        run("generate", out, "--board", "zcu104", "--out", f"{out}_project")
+    files = [path for path in (here / "one_project").rglob("*") if path.is_file()]
+    assert len(files) > 20
+    for path in files:
+        assert path.read_bytes() == (here / "two_project" / path.relative_to(here / "one_project")).read_bytes()
+
+
+def test_a_baseline_project_comes_along_when_it_is_asked_for(here, run):
+    run(*prune_words())
+    assert run("generate", "model", "--board", "pynq-z2", "--baseline", "--out", "pynq")[0] == 0
+    assert (here / "pynq" / "baseline" / "firmware").is_dir()
+    assert str(here) not in (here / "pynq" / "baseline" / "hls4ml_config.yml").read_text()
+
+
+BAD_MODELS = {
+    "mine:unknown": "elu",
+    "mine:branching": "",
+    "mine:wide": "",
+    "mine:nan": "NaN|nan|finite",
+    "mine:nothing": "nothing",
+    "nowhere:net": "nowhere",
+    "mine": "pkg.module:name",
+}
+
+
+@pytest.mark.parametrize("model", BAD_MODELS)
+def test_a_model_that_cannot_be_used_is_one_line_and_leaves_nothing(here, run, model):
+    assert_refused(here, run, prune_words(model=model), BAD_MODELS[model])
+
+
+def assert_refused(here, run, words, message):
+    before = sorted(here.rglob("*"))
+    code, _, err = run(*words)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+    assert any(part in err for part in message.split("|")), err
+    assert [path for path in sorted(here.rglob("*")) if "__pycache__" not in str(path)] == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[prune]\nsparsity = 1.5\n", "sparsity"),
+        ("[prune]\nsparsty = 0.5\n", "sparsity"),
+        ("[prun]\nsparsity = 0.5\n", "[prune]"),
+        ("[quantise]\nweight_bits = 8\n", "sparsity"),
+        ("prune = 3\n", "must be a table"),
+        ("[prune\n", "no TOML"),
+        ("[prune]\nsparsity = 0.5\nlayers = {fc9 = 0.5}\n", "fc9"),
+    ],
+)
+def test_a_recipe_with_a_fault_names_it(here, run, text, message):
+    (here / "recipe.toml").write_text(text)
+    assert_refused(here, run, prune_words(), message)
+
+
+def test_other_bad_input_is_refused(here, run):
+    assert_refused(here, run, prune_words(data="mine:empty"), "empty")
+    assert_refused(here, run, prune_words(recipe="none.toml"), "cannot be read")
+    run(*prune_words())
+    assert_refused(here, run, prune_words(), "--force")
+    assert_refused(here, run, ("generate", "model", "--board", "pynk-z2", "--out", "x"), "did you mean 'pynq-z2'")
+    assert_refused(here, run, ("generate", ".", "--board", "pynq-z2", "--out", "x"), "holds no pruned model")
+    words = ("generate", "model", "--board", "pynq-z2", "--clock-ns", "-3", "--out", "x")
+    assert_refused(here, run, words, "clock")
+    assert_refused(here, run, ("csim", "model"), "is not a generated project")
+    assert_refused(here, run, ("compare", "model"), "is not a generated project")
+    run("generate", "model", "--board", "pynq-z2", "--out", "pynq")
+    assert_refused(here, run, ("generate", "model", "--board", "pynq-z2", "--out", "pynq"), "exists already")
+    np.save("bad.npy", np.zeros((3, 5)))
+    assert_refused(here, run, ("csim", "pynq", "--inputs", "bad.npy"), "must have shape (samples, 6)")
+    np.save("nan.npy", np.full((3, 6), np.nan))
+    assert_refused(here, run, ("csim", "pynq", "--inputs", "nan.npy"), "finite")
+
+
+def test_a_missing_compiler_is_an_error_with_a_remedy(here, run, monkeypatch):
+    run(*prune_words())
+    run("generate", "model", "--board", "pynq-z2", "--out", "pynq")
+    monkeypatch.setenv("FPGAPRUNE_CXX", "no-such-compiler")
+    assert_refused(here, run, ("csim", "pynq"), "install it")
+    assert_refused(here, run, ("demo", "--out", "d"), "install it")
+
+
+class _Malicious:
+    def __reduce__(self):
+        return (open, ("owned", "w"))
+
+
+def test_a_pickle_that_executes_code_is_refused_and_not_executed(here, run):
+    (here / "weights.pt").write_bytes(pickle.dumps(_Malicious()))
+    assert_refused(here, run, (*prune_words(), "--weights", "weights.pt"), "weights.pt")
+    assert not (here / "owned").exists()
+
+
+def test_boards_doctor_version_and_help(run):
+    code, out, _ = run("boards", "--json")
+    assert code == 0
+    assert {"pynq-z2", "vcu118"} <= {one["name"] for one in json.loads(out)}
+    assert "DS190" in run("boards", "pynq-z2")[1]
+    assert "kv260" in run("boards")[1]
+    assert "g++" in run("doctor")[1]
+    assert run("--version")[1].strip() == "0.1.0"
+    assert "demo" in run("--help")[1]
+
+
+def test_an_unknown_command_or_option_is_exit_code_2(run):
+    assert run("demmo")[0] == 2
+    assert run("csim", "x", "--sample", "3")[0] == 2
