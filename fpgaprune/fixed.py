@@ -172,7 +172,7 @@ def bounds(mantissas: IntArray) -> tuple[int, int]:
 
 
 def as_mantissas(values: IntArray | list[int], *, wide: bool = False) -> IntArray:
-    """Return the integers as int64, or as Python integers where ``wide`` is set or one does not fit.
+    """Return the integers as int64, or as Python integers where ``wide`` is set or one does not fit; not always a copy.
 
     Raises:
         FormatError: the array does not hold integers.
@@ -189,7 +189,7 @@ def as_mantissas(values: IntArray | list[int], *, wide: bool = False) -> IntArra
         raise FormatError(msg)
     if wide or (array.dtype == np.uint64 and bounds(array)[1] >= 1 << 63):
         return array.astype(object)
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def _as_int(value: object) -> int:
@@ -278,7 +278,7 @@ def _fit(whole: IntArray, to: Fixed) -> IntArray:
     if to.width > _SAFE_BITS:
         whole = whole.astype(object)
     result = _overflow(whole, to)
-    return result.astype(np.int64) if to.in_int64 else result
+    return result.astype(np.int64, copy=False) if to.in_int64 else result
 
 
 def _overflow(mantissas: IntArray, to: Fixed) -> IntArray:

@@ -57,4 +57,4 @@ def _module(node: fx.Node) -> tuple[str, str]:
     """Return path and class of the innermost module that the node was traced in."""
     stack = node.meta.get("nn_module_stack") or {}
     path, kind = list(stack.values())[-1] if stack else ("", "")
-    return re.sub(r"@\d+", "", path), kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    return path, kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"

@@ -36,7 +36,7 @@ class KernelLine:
 
 @dataclass(frozen=True)
 class ProjectView:
-    """What the Makefile and the vendor scripts see."""
+    """What the C-simulation's source and the vendor scripts see."""
 
     name: str
     part: str
@@ -110,7 +110,8 @@ def _scripts(lowered: Lowered, view: TopView) -> dict[str, str]:
     kernels = tuple(step.name for step in view.steps)
     project = ProjectView(design.name, design.board.part, f"{design.clock_ns:g}", kernels)
     return {
-        "sim/Makefile": render("project/Makefile.j2", project),
+        "sim/Makefile": copied("project/Makefile"),
+        "sim/design.cpp": render("project/design.cpp.j2", project),
         "scripts/run_hls.tcl": render("vitis/run_hls.tcl.j2", project),
         "scripts/hls_config.cfg": render("vitis/hls_config.cfg.j2", project),
         "scripts/build_vivado.tcl": render("vitis/build_vivado.tcl.j2", project),

@@ -8,7 +8,6 @@ from fpgaprune.paths import fresh_file
 from fpgaprune.report.comparison import comparison_to_text
 from fpgaprune.report.html import write_page
 from fpgaprune.report.markdown import markdown
-from fpgaprune.report.plots import write_png
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +21,8 @@ def write_report(comparison: Comparison, folder: Path) -> None:
     Raises:
         InputError: the folder cannot be written.
     """
+    from fpgaprune.report.plots import write_png  # matplotlib takes longer to load than all the rest
+
     write_png(comparison, folder / "plots")
     write_text(comparison_to_text(comparison), folder / "comparison.json")
     write_text(markdown(comparison), folder / "comparison.md")

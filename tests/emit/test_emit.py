@@ -53,6 +53,7 @@ def test_the_list_of_files_of_a_project():
         "scripts/hls_config.cfg",
         "scripts/run_hls.tcl",
         "sim/Makefile",
+        "sim/design.cpp",
         "src/integers.h",
         "src/kernel.h",
         "src/kernels.h",

@@ -1,0 +1,67 @@
+"""Each benchmark runs at a tiny size and writes what its readers look for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def quick(name, out):
+    command = [sys.executable, BENCHMARKS / f"{name}.py", "--quick", "--out", out]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=out.parent)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert json.loads(done.stdout) == report
+    assert report["benchmark"] == name
+    assert report["quick"] is True
+    assert {"python", "cpu_count", "versions"} <= report["machine"].keys()
+    assert report["settings"]
+    assert all({"claim", "measured", "holds"} <= claim.keys() for claim in report["claims"])
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+    return report["results"]
+
+
+def test_evaluate_speed(tmp_path):
+    results = quick("evaluate_speed", tmp_path / "out.json")
+    assert len(results["per_s"]) == 5
+    assert results["median_per_s"] > 0
+    assert results["process"]["peak_mb"] > 1
+
+
+def test_generate_speed(tmp_path):
+    results = quick("generate_speed", tmp_path / "out.json")
+    assert results["median_s"] > 0
+    (run,) = results["runs"]
+    assert run["imports_s"] > 0
+    assert {"quantise/capture/torch.export", "generate/convert/hls4ml ModelGraph", "generate/emit", "write"} <= run[
+        "stages"
+    ].keys()
+    (grown,) = results["growth_graph"]["runs"].values()
+    assert {"schedule", "lower", "emit", "write"} <= grown["stages"].keys()
+    outer = sum(stage["s"] for name, stage in grown["stages"].items() if "/" not in name)
+    assert outer == pytest.approx(grown["total_s"], rel=0.2, abs=0.1)
+
+
+@pytest.mark.needs("g++", "make")
+def test_csim_speed(tmp_path):
+    results = quick("csim_speed", tmp_path / "out.json")
+    (case,) = results["cases"]
+    assert case["equal"] == {"fpgaprune and evaluate": True, "hls4ml and evaluate": True}
+    for name in ("fpgaprune", "hls4ml"):
+        assert case[name]["compile"]["cpu_s"] > 0
+        assert case[name]["compile"]["peak_mb"] > 10
+        assert case[name]["inferences_per_s"] >= 0
+    assert case["hls4ml/fpgaprune"].keys() == {"wall_s", "cpu_s", "peak_mb"}
+
+
+def test_every_benchmark_is_in_the_readme():
+    text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    names = {path.name for path in BENCHMARKS.glob("*_speed.py")}
+    assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
+    assert len(names) == 3
