@@ -65,7 +65,6 @@ def machine() -> dict[str, object]:
     """Return what the numbers depend on: processor, system, Python, versions of what is measured."""
     return {
         "python": platform.python_version(),
-        "system": platform.platform(),
         "processor": _processor(),
         "cpu_count": os.cpu_count(),
         "versions": {package: metadata.version(package) for package in PACKAGES},
