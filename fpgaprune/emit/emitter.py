@@ -13,6 +13,7 @@ from fpgaprune.emit.top import names_of, top_view
 from fpgaprune.emit.vectors import Vectors, random_inputs, to_text
 from fpgaprune.emit.views import TEMPLATES, describe, kernel_view
 from fpgaprune.lower import MatVecKernel
+from fpgaprune.paths import identifier
 from fpgaprune.serialise import graph_to_text
 from fpgaprune.version import __version__
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.emit.top import PortView, TopView
-    from fpgaprune.lower import Lowered
+    from fpgaprune.lower import Kernel, Lowered
 
 STORED_SAMPLES = 32
 """Vectors stored in a project when the caller gives none."""
@@ -30,6 +31,7 @@ STORED_SAMPLES = 32
 class KernelLine:
     """A layer in the project's README."""
 
+    layer: str
     name: str
     comment: str
 
@@ -129,10 +131,15 @@ def _readme_view(lowered: Lowered, view: TopView, samples: int) -> ReadmeView:
         board_title=design.board.title,
         part=design.board.part,
         clock_ns=f"{design.clock_ns:g}",
-        kernels=tuple(KernelLine(names[kernel.name], describe(kernel)) for kernel in lowered.kernels),
+        kernels=tuple(KernelLine(_layer(kernel), names[kernel.name], describe(kernel)) for kernel in lowered.kernels),
         samples=samples,
         words=samples * view.output_words,
         inputs=view.inputs,
         outputs=view.outputs,
         interval_text="cycle" if view.interval == 1 else f"{view.interval} cycles",
     )
+
+
+def _layer(kernel: Kernel) -> str:
+    """The user's name of a matrix; other kernels are known by their tensor."""
+    return identifier(kernel.layer if isinstance(kernel, MatVecKernel) else kernel.name)
