@@ -91,7 +91,7 @@ def board_scale(shares: Iterable[float]) -> Scale:
         step = _step(high / 4)
         last = math.ceil(high / step - 1e-9)
         return Scale(0.0, last * step, False, False, tuple(n * step for n in range(last + 1)))
-    low, top, zero = min(positive) / 1.4, high * 1.4, len(positive) < len(found)
+    low, top, zero = min([1.0, *positive]) / 1.4, high * 1.4, len(positive) < len(found)
     ticks = _decades(low, top)
     return Scale(low, top, True, zero, (0.0, *ticks) if zero else ticks)
 

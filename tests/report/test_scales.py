@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fpgaprune.report.scales import accuracy_scale, apart, board_scale, spread, strength
@@ -14,6 +14,7 @@ SHARES = st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1e4)), min_size=1, max
 
 
 @given(SHARES)
+@example([2.0, 40.0])
 def test_shares_of_a_board_lie_on_the_axis_in_order(shares):
     scale = board_scale(shares)
     places = [scale.at(share) for share in sorted(shares)]
