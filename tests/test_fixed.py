@@ -260,6 +260,18 @@ def test_add_is_exact(left, right):
     assert add(np.array([left], object), np.array([right], object)).tolist() == [left + right]
 
 
+ENDS = [sign * (1 << bit) + off for sign in (-1, 1) for bit in (61, 62, 63) for off in (-1, 0, 1)]
+ENDS = [value for value in ENDS if -(1 << 63) <= value < 1 << 63]
+
+
+def test_add_and_shift_left_are_exact_at_the_ends_of_int64():
+    for left, right in itertools.product(ENDS, repeat=2):
+        assert add(np.array([left]), np.array([right])).tolist() == [left + right]
+    for value, shift in itertools.product([*ENDS, 1, -1], [0, 1, 2, 61, 62, 63]):
+        assert shift_left(np.array([value]), shift).tolist() == [value << shift]
+        assert shift_left(np.array([value]), np.array([shift])).tolist() == [value << shift]
+
+
 @pytest.mark.parametrize("low", [None, -(1 << 70), -(1 << 63), -3, 2, 1 << 63])
 @pytest.mark.parametrize("high", [None, 1 << 70, (1 << 63) - 1, 3, -2, -(1 << 64)])
 @pytest.mark.parametrize("values", [[-5, -3, 0, 3, 5], [-(1 << 66), 0, 1 << 66]])
@@ -404,6 +416,14 @@ def test_from_float_is_exact_where_floats_are_delicate(exact, rounding, fraction
         got = from_float(np.array(DELICATE), to)
         assert got.tolist() == [exact(Fraction(value), to) for value in DELICATE]
         assert got.dtype == (np.int64 if to.in_int64 else object)
+
+
+@pytest.mark.parametrize(("rounding", "overflow"), MODES)
+def test_from_float_rounds_every_eighth_as_the_definition(exact, rounding, overflow):
+    values = np.arange(-40, 41) / 8
+    for signed, width, fraction in itertools.product([True, False], [1, 3, 70], [-1, 0, 2]):
+        to = Fixed(signed, width, fraction, rounding, overflow)
+        assert from_float(values, to).tolist() == [exact(Fraction(value), to) for value in values.tolist()]
 
 
 def test_from_float_equals_the_definition(exact):

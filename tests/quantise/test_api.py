@@ -10,7 +10,7 @@ from torch import nn
 from fpgaprune.errors import FormatError, InputError
 from fpgaprune.fixed import Overflow, Rounding
 from fpgaprune.prune import Data, Masks, PrunedModel, PruneRecipe, TrainSettings, prune, train
-from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe, quantise
+from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe, api, quantise
 
 EPOCHS = TrainSettings(epochs=6, learning_rate=1e-2)
 
@@ -145,12 +145,12 @@ def test_a_removed_bias_does_not_come_back(data):
     assert model.by_name["0"].bias[:2].all()
 
 
-def test_what_does_not_fit_is_refused_before_training(pruned, data):
+def test_what_does_not_fit_is_refused_before_training(pruned, data, monkeypatch):
+    monkeypatch.setattr(api, "train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=r"widths for 'fc3', which is no layer \(did you mean 'fc"):
-        quantise(pruned, data, QuantiseRecipe(layers={"fc3": LayerBits(3)}), progress=False)
-    wide = QuantiseRecipe(weight_bits=32, input_bits=32, fine_tune=TrainSettings(epochs=10_000))
+        quantise(pruned, data, QuantiseRecipe(layers={"fc3": LayerBits(3)}, fine_tune=EPOCHS), progress=False)
     with pytest.raises(FormatError, match=r"^fc1: its sums may need"):
-        quantise(pruned, data, wide, progress=False)
+        quantise(pruned, data, QuantiseRecipe(weight_bits=32, input_bits=32, fine_tune=EPOCHS), progress=False)
 
 
 def test_calibration_takes_as_many_samples_as_it_is_told(pruned, data):

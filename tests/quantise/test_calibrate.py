@@ -80,6 +80,7 @@ def test_a_choice_tells_its_error_and_what_saturates():
     choice = describe("fc", "weight", np.array([0.25, 0.5, 3.0, -9.0]), replace(empty(3), fraction=1))
     assert (choice.layer, choice.tensor) == ("fc", "weight")
     assert choice.saturated == 0.5  # 3.0 and -9.0 lie beyond -2…1.5
+    assert describe("fc", "weight", np.array([-2.24, 1.74]), replace(empty(3), fraction=1)).saturated == 0
     assert choice.rms_error == pytest.approx(np.sqrt((0.25**2 + 1.5**2 + 7**2) / 4))
     assert describe("fc", "weight", np.zeros(0), empty(3)).rms_error == 0
 

@@ -125,6 +125,8 @@ def test_exactly_53_bits_are_taken():
     to = Fixed(True, 23, 0, Rounding.RND_CONV, Overflow.SAT)
     layer = frozen(Linear("fc", "x", weight, np.zeros(1)), results={"x": WIDE}, weights={"fc": to})["fc"]
     assert layer.accumulator.width == 54  # -2**53 … 2**53 - 2**22
+    with pytest.raises(FormatError, match=r"^fc: its sums may need 55 bits"):
+        frozen(Linear("fc", "x", weight, -np.ones(1)), results={"x": WIDE}, weights={"fc": to})
 
 
 def test_a_batch_norm_must_be_folded_before():

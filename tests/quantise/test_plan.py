@@ -132,6 +132,8 @@ def test_scales_of_different_size_keep_their_digits():
     assert plan_of(network(Affine("a", "x", scale * 0, scale), fc("b", "a"))).scales["a"][0].fraction == 7
     tiny = network(Affine("a", "x", np.array([300.0, 1.0, 1e-9, 1.0]), np.zeros(4)), fc("b", "a"))
     assert plan_of(tiny, QuantiseRecipe(weight_bits=6)).scales["a"][2].fraction == -4 + 16
+    dead = network(Affine("a", "x", np.array([1e-9, 0.0, 0.0, 0.0]), np.zeros(4)), fc("b", "a"))
+    assert plan_of(dead, QuantiseRecipe(weight_bits=6)).scales["a"][0].fraction == 34
 
 
 def test_the_fractions_of_exact_results_follow_from_what_they_are_made_of():

@@ -19,7 +19,7 @@ FINE = Fixed(True, 24, 16, Rounding.RND, Overflow.SAT)
 def fine_network():
     """A network of every kind of layer, and formats so fine that it computes nearly real numbers."""
     weight = RNG.normal(size=(4, 6))
-    weight[1] = 0
+    weight[1:3] = 0
     network = Network(
         (
             InputLayer("x", (2, 3)),
@@ -43,6 +43,13 @@ def test_on_fine_grids_it_computes_what_the_network_does():
         assert np.allclose(got[name].detach().numpy(), expected, atol=1e-3), name
 
 
+def test_the_ends_of_a_clip_lie_on_the_grid_while_training_too():
+    layers = (InputLayer("x", (1,)), Clip("clip", "x", (1,), -0.3, 0.8))
+    coarse = Fixed(True, 6, 1, Rounding.RND, Overflow.SAT)
+    module = QuantisedNetwork(Network(layers, "clip"), Plan({"x": coarse}))
+    assert module(torch.tensor([[-5.0], [5.0]])).tolist() == [[-0.5], [1.0]]
+
+
 def test_gradients_reach_every_parameter():
     network, plan = fine_network()
     module = QuantisedNetwork(network, plan).float()
@@ -54,7 +61,7 @@ def test_gradients_reach_every_parameter():
 def test_masks_find_the_weights_of_linear_layers():
     module = QuantisedNetwork(*fine_network())
     assert list(prunable(module)) == ["steps.2.weight"]
-    assert Masks.of_nonzeros(module).nonzeros("steps.2.weight") == 18
+    assert Masks.of_nonzeros(module).nonzeros("steps.2.weight") == 12
 
 
 def test_dead_neurons_and_dead_scales_stay_dead():
@@ -64,7 +71,7 @@ def test_dead_neurons_and_dead_scales_stay_dead():
         for parameter in module.parameters():
             parameter.fill_(1.0)
     zero(module)
-    assert module.steps[2].bias.tolist() == [1, 0, 1, 1]  # entry 3 was zero, but its neuron has inputs
+    assert module.steps[2].bias.tolist() == [1, 0, 1, 1]  # 2 had a bias, 3 has inputs
     assert module.steps[4].scale.tolist() == [1, 0, 1, 1]
 
 
