@@ -7,6 +7,7 @@ import os
 import shutil
 
 import pytest
+import torch
 from hypothesis import settings
 
 from fpgaprune.fixed import Overflow, Rounding
@@ -96,3 +97,9 @@ def pytest_sessionfinish(session):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("FPGAPRUNE_NO_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """One thread for torch: on nets of a few neurons, more of them only wait for one another."""
+    torch.set_num_threads(1)
