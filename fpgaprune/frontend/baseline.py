@@ -42,7 +42,8 @@ def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> No
             model_graph.write()
         finally:
             settings["OutputDir"] = str(folder)
-        _settle(staging, {str(staging): str(folder), settings["Stamp"]: _STAMP})
+        stamp = settings["Stamp"]  # YAML puts it into quotes where it happens to be a number
+        _settle(staging, {str(staging): str(folder), f"'{stamp}'": _STAMP, stamp: _STAMP})
     settings["Stamp"] = _STAMP
 
 

@@ -64,7 +64,8 @@ def layer_list(quantised: QuantisedModel) -> LayerList:
         UnsupportedError: a tensor without any axis, which hls4ml cannot hold.
     """
     entries = {layer.name: ENTRIES[type(layer)](layer, quantised) for layer in quantised.layers}
-    kept = {name: entry for name, entry in entries.items() if entry and name not in _at_the_end(quantised, entries)}
+    last = _at_the_end(quantised, entries)
+    kept = {name: entry for name, entry in entries.items() if entry and name not in last}
     _refuse_scalars(quantised, kept)
     names = _names(quantised, kept)
     return LayerList(
@@ -109,12 +110,12 @@ def _as_dict(layer: QuantisedLayer, entry: Entry, names: Mapping[str, str]) -> d
 
 
 def _at_the_end(quantised: QuantisedModel, entries: Mapping[str, Entry | None]) -> set[str]:
-    """Return the reshapes at the end, which hls4ml would remove itself, with a warning."""
+    """Return the reshapes at the end, which hls4ml would remove with a warning, and what changes nothing there."""
     found: set[str] = set()
     name = quantised.output
-    while (layer := quantised.by_name[name]) and (entries[name] is None or isinstance(layer, QuantisedReshape)):
+    while entries[name] is None or isinstance(quantised.by_name[name], QuantisedReshape):
         found.add(name)
-        (name,) = layer.sources
+        (name,) = quantised.by_name[name].sources
     return found
 
 

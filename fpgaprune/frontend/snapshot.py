@@ -13,6 +13,7 @@ from fpgaprune.frontend.clip_layer import CLIP
 from fpgaprune.frontend.precision import to_fixed
 from fpgaprune.intervals import Interval, full, matvec_interval
 from fpgaprune.ir import Add, Graph, Input, MatVec, Op, Requantise, Reshape, Tensor
+from fpgaprune.paths import identifier
 from fpgaprune.sparse import SparseMatrix
 
 if TYPE_CHECKING:
@@ -91,10 +92,10 @@ class _Reading:
 
 
 def unused(name: str, taken: Collection[str]) -> str:
-    """Return ``name``, or the first of ``name_2``, ``name_3``, … that is not taken, whatever its case."""
-    lower = {each.lower() for each in taken}
-    numbered = (f"{name}_{number}" for number in count(2))
-    return next(each for each in chain([name], numbered) if each.lower() not in lower)
+    """Return ``name`` as an identifier, or the first of ``name_2``, … that is not taken, whatever its case."""
+    lower, stem = {each.lower() for each in taken}, identifier(name)
+    numbered = (f"{stem}_{number}" for number in count(2))
+    return next(each for each in chain([stem], numbered) if each.lower() not in lower)
 
 
 def _input(reading: _Reading, node: Node) -> None:
