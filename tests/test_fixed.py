@@ -182,6 +182,13 @@ def test_an_empty_interval_has_no_word():
         smallest_word(3, 2)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "width"), [(-8, 7, 5), (-7, 7, 4), (-2, 1, 3), (-1, 1, 2), (-1, 0, 1), (0, 8, 4)]
+)
+def test_with_range_counts_the_word_that_symmetric_saturation_leaves_out(low, high, width):
+    assert Fixed(True, 20, 3, overflow=Overflow.SAT_SYM).with_range(low, high).width == width
+
+
 @given(formats(st.integers(1, 90)), integers(90), integers(90))
 def test_with_range_narrows_to_the_interval_and_keeps_the_rest(fmt, low, high):
     low, high = sorted((low, high))
@@ -209,6 +216,7 @@ def test_bounds_are_python_integers():
         (np.array([1 << 63], np.uint64), object),
         (np.array([1, -(1 << 63)], object), np.int64),
         (np.array([1, 1 << 63], object), object),
+        (np.array([1, -(1 << 63) - 1], object), object),
         (np.array([np.int32(3), True], object), np.int64),
         ([1, -2], np.int64),
         ([1 << 63, -1], object),
