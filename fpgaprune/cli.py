@@ -17,7 +17,8 @@ from rich.table import Table
 
 from fpgaprune import board as boards_module
 from fpgaprune import tools
-from fpgaprune.errors import FpgapruneError, InputError
+from fpgaprune.errors import FpgapruneError
+from fpgaprune.paths import refuse_target
 from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.version import __version__
 
@@ -74,7 +75,7 @@ def prune(
     from fpgaprune.recipe import Recipe
 
     plan = Recipe.from_toml(recipe)
-    _refuse_existing(out, force=force)
+    refuse_target(out, force=force)
     module = pruning.build_model(model)
     if weights is not None:
         module = pruning.with_weights(module, pruning.load_weights(weights))
@@ -95,13 +96,6 @@ def prune(
 
 def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{share:.1%}"
-
-
-def _refuse_existing(out: Path, *, force: bool) -> None:
-    """Fail before the long work and not after it."""
-    if out.exists() and not force:
-        msg = f"{out} exists already; choose another folder or pass --force to replace it"
-        raise InputError(msg)
 
 
 class _Strategy(enum.Enum):
@@ -129,7 +123,7 @@ def generate(
     from fpgaprune import flow, workspace
 
     target = boards_module.load(board)
-    _refuse_existing(out, force=force)
+    refuse_target(out, force=force)
     loaded = workspace.load(pruned)
     options = flow.Options(name, clock_ns, io, strategy.chosen(), baseline=baseline)
     project = flow.generate(loaded.quantised, target, loaded.samples, options, label=loaded.label)

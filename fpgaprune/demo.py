@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from fpgaprune import board, tools, workspace
-from fpgaprune.errors import InputError, ToolError
+from fpgaprune.errors import ToolError
 from fpgaprune.flow import Options, generate
-from fpgaprune.paths import fresh_file
+from fpgaprune.paths import refuse_target, write_text
 from fpgaprune.prune import Data, Optimiser, PrunedModel, PruneRecipe, Schedule, TrainSettings, prune, train
 from fpgaprune.quantise import QuantiseRecipe, quantise
 from fpgaprune.report import compare, print_comparison, write_report
@@ -149,18 +149,12 @@ def _plain(settings: DemoSettings) -> dict[str, object]:
 
 
 def _write_state(out: Path, settings: DemoSettings, *, complete: bool) -> None:
-    with fresh_file(out / _STATE) as partial:
-        partial.write_text(json.dumps(_state(settings, complete=complete), indent=1) + "\n", encoding="utf-8")
+    write_text(out / _STATE, json.dumps(_state(settings, complete=complete), indent=1) + "\n")
 
 
 def _start(out: Path, settings: DemoSettings, *, force: bool) -> None:
     if out.exists() and not _is_interrupted(out, settings):
-        if not force:
-            msg = f"{out} exists already; choose another folder with --out or pass --force to replace it"
-            raise InputError(msg)
-        if not out.is_dir() or out.is_symlink():
-            msg = f"{out} is not a folder; choose another path"
-            raise InputError(msg)
+        refuse_target(out, force=force)
         shutil.rmtree(out)
     _write_state(out, settings, complete=False)
 

@@ -97,7 +97,7 @@ def fresh_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         InputError: the target exists, is no folder, or cannot be written.
     """
-    _check_folder(target, force=force)
+    refuse_target(target, force=force)
     staging = _sibling(target)
     try:
         yield staging
@@ -125,7 +125,22 @@ def fresh_file(target: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _check_folder(target: Path, *, force: bool) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step.
+
+    Raises:
+        InputError: the path is a folder, or its folder cannot be written.
+    """
+    with fresh_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def refuse_target(target: Path, *, force: bool) -> None:
+    """Refuse a folder that must not be made or replaced; long work asks before it begins and not after.
+
+    Raises:
+        InputError: the target exists and ``force`` is not set, or it is no folder that can be replaced.
+    """
     if target.name in ("", ".."):
         msg = f"{target} is not a folder that can be replaced; choose one by its name"
     elif target.is_symlink() or (target.exists() and not target.is_dir()):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError, suggest
 from fpgaprune.prune import PruneRecipe
 from fpgaprune.quantise import QuantiseRecipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from fpgaprune.toml import tables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,26 +28,18 @@ class Recipe:
         Raises:
             InputError: it cannot be read, is no TOML, or a table or field is missing, unknown or unusable.
         """
-        try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            msg = f"{path} cannot be read: {error.strerror}"
-            raise InputError(msg) from error
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            msg = f"{path} is no TOML: {error}"
-            raise InputError(msg) from error
-        for name, table in tables.items():
-            if name not in ("prune", "quantise"):
-                hint = suggest(name, ("prune", "quantise"))
-                msg = f"{path}: unknown table [{name}]{hint}; a recipe takes [prune] and [quantise]"
-                raise InputError(msg)
-            if not isinstance(table, dict):
-                msg = f"{path}: {name} must be a table, not {table!r}"
-                raise InputError(msg)
-        try:
-            return cls(
-                PruneRecipe.from_dict(tables.get("prune", {})), QuantiseRecipe.from_dict(tables.get("quantise", {}))
-            )
-        except InputError as error:
-            msg = f"{path}: {error}"
-            raise InputError(msg) from error
+        with tables_of(path) as tables:
+            for name, table in tables.items():
+                _check_table(name, table)
+            prune, quantise = tables.get("prune", {}), tables.get("quantise", {})
+            return cls(PruneRecipe.from_dict(prune), QuantiseRecipe.from_dict(quantise))
+
+
+def _check_table(name: str, table: object) -> None:
+    if name not in ("prune", "quantise"):
+        hint = suggest(name, ("prune", "quantise"))
+        msg = f"unknown table [{name}]{hint}; a recipe takes [prune] and [quantise]"
+        raise InputError(msg)
+    if not isinstance(table, dict):
+        msg = f"{name} must be a table, not {table!r}"
+        raise InputError(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _Choice = TypeVar("_Choice", bound=Enum)
+_Built = TypeVar("_Built")
 
 _REMEDY = "train it again, or give other weights"
 
@@ -120,6 +122,31 @@ def known_keys(where: str, given: Iterable[str], known: Iterable[str]) -> None:
         if key not in allowed:
             msg = f"{where} has no field {key!r}{suggest(key, allowed)}; it has {', '.join(allowed)}"
             raise InputError(msg)
+
+
+def built(kind: type[_Built], where: str, values: Mapping[str, object]) -> _Built:
+    """Return the dataclass ``kind`` with these fields.
+
+    Raises:
+        InputError: a field is unknown or unusable; the message begins with ``where``.
+    """
+    known_keys(where, values, [item.name for item in fields(kind)])  # type: ignore[arg-type]  # kind is a dataclass
+    try:
+        return kind(**values)
+    except InputError as error:
+        msg = f"{where}.{error}"
+        raise InputError(msg) from error
+
+
+def plain(values: dict[str, object]) -> dict[str, object]:
+    """Return the values with each enum as its word, for JSON or TOML; tables within are treated alike."""
+    return {name: _plain_value(value) for name, value in values.items()}
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, dict):
+        return plain(value)
+    return value.value if isinstance(value, Enum) else value
 
 
 def refuse_nonfinite(tensors: Mapping[str, Tensor], owner: str, remedy: str = _REMEDY) -> None:

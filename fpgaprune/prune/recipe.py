@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, field, fields
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import choice, flag, fraction, integer, known_keys, table, word
+from fpgaprune.prune.checks import built, choice, flag, fraction, integer, known_keys, plain, table, word
 from fpgaprune.prune.criteria import CRITERIA
 from fpgaprune.prune.dead import DeadBias
 from fpgaprune.prune.schedule import Schedule, check_steps
 from fpgaprune.prune.select import Scope
 from fpgaprune.prune.settings import TrainSettings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from fpgaprune.toml import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,14 +63,8 @@ class PruneRecipe:
         Raises:
             InputError: the file cannot be read, is no TOML, or a field is unknown or unusable.
         """
-        try:
-            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            msg = f"{path} cannot be read: {error.strerror}"
-            raise InputError(msg) from error
-        except (InputError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            msg = f"{path}: {error}"
-            raise InputError(msg) from error
+        with tables_of(path) as tables:
+            return cls.from_dict(tables)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> PruneRecipe:
@@ -91,23 +79,14 @@ class PruneRecipe:
             raise InputError(msg)
         given = dict(values)
         if "fine_tune" in given:
-            given["fine_tune"] = _train_settings(table("fine_tune", given["fine_tune"]))
+            given["fine_tune"] = built(TrainSettings, "fine_tune", table("fine_tune", given["fine_tune"]))
         if "layers" in given:
             given["layers"] = _dotted(table("layers", given["layers"]))
         return cls(**given)  # type: ignore[arg-type]  # __post_init__ checks each value
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as plain values for JSON or TOML; ``from_dict`` reads them back."""
-        return _plain(asdict(self))
-
-
-def _train_settings(values: dict[str, object]) -> TrainSettings:
-    known_keys("fine_tune", values, [item.name for item in fields(TrainSettings)])
-    try:
-        return TrainSettings(**values)  # type: ignore[arg-type]  # __post_init__ checks each value
-    except InputError as error:
-        msg = f"fine_tune.{error}"
-        raise InputError(msg) from error
+        return plain(asdict(self))
 
 
 def _dotted(values: dict[str, object]) -> dict[str, object]:
@@ -121,13 +100,3 @@ def _dotted(values: dict[str, object]) -> dict[str, object]:
             raise InputError(msg)
         flat |= entries
     return flat
-
-
-def _plain(values: dict[str, object]) -> dict[str, object]:
-    return {name: _plain_value(value) for name, value in values.items()}
-
-
-def _plain_value(value: object) -> object:
-    if isinstance(value, dict):
-        return _plain(value)
-    return value.value if isinstance(value, Enum) else value

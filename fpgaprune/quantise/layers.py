@@ -39,6 +39,30 @@ class _Record:
         object.__setattr__(self, name, copy)
 
 
+class _Sum(_Record):
+    """What layers share that add products of one vector to a bias, exactly, before they requantise."""
+
+    source: str
+    bias: IntArray
+    accumulator: Fixed
+    format: Fixed
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The vector."""
+        return (self.source,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(outputs,)."""
+        return self.bias.shape
+
+    @property
+    def requantises(self) -> bool:
+        """Whether the result is not the exact sum."""
+        return self.format != self.accumulator
+
+
 @dataclass(frozen=True, eq=False)
 class QuantisedInput(_Record):
     """The input, rounded to ``format``."""
@@ -63,7 +87,7 @@ class QuantisedInput(_Record):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedLinear(_Record):
+class QuantisedLinear(_Sum):
     """``weight @ x + bias`` of mantissas, exact in ``accumulator``, then requantised to ``format`` if that differs.
 
     ``weight`` is (outputs, inputs); ``bias`` (outputs,) has the fraction of the accumulator, which is that of the
@@ -85,21 +109,6 @@ class QuantisedLinear(_Record):
         self._freeze("weight", self.weight.shape[:2])
         self._freeze("bias", self.weight.shape[:1])
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The vector."""
-        return (self.source,)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(outputs,)."""
-        return self.bias.shape
-
-    @property
-    def requantises(self) -> bool:
-        """Whether the result is not the exact sum."""
-        return self.format != self.accumulator
-
     def real(self) -> records.Linear:
         """Return the layer as a record of real numbers."""
         weight = to_float(self.weight, self.weight_format.fraction)
@@ -107,7 +116,7 @@ class QuantisedLinear(_Record):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedAffine(_Record):
+class QuantisedAffine(_Sum):
     """``scale * x + bias`` channel by channel, of mantissas (channels,), with the formats of a QuantisedLinear.
 
     Raises:
@@ -125,21 +134,6 @@ class QuantisedAffine(_Record):
     def __post_init__(self) -> None:
         self._freeze("scale", self.scale.shape[:1])
         self._freeze("bias", self.scale.shape[:1])
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The vector."""
-        return (self.source,)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(channels,)."""
-        return self.bias.shape
-
-    @property
-    def requantises(self) -> bool:
-        """Whether the result is not the exact sum."""
-        return self.format != self.accumulator
 
     def real(self) -> records.Affine:
         """Return the layer as a record of real numbers."""

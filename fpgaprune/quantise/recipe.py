@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
 from fpgaprune.fixed import Overflow, Rounding
-from fpgaprune.prune.checks import choice, integer, known_keys, number, table
+from fpgaprune.prune.checks import built, choice, integer, known_keys, number, plain, table
 from fpgaprune.prune.settings import TrainSettings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from fpgaprune.toml import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,14 +100,8 @@ class QuantiseRecipe:
         Raises:
             InputError: the file cannot be read, is no TOML, or a field is unknown or unusable.
         """
-        try:
-            return cls.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            msg = f"{path} cannot be read: {error.strerror}"
-            raise InputError(msg) from error
-        except (InputError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-            msg = f"{path}: {error}"
-            raise InputError(msg) from error
+        with tables_of(path) as tables:
+            return cls.from_dict(tables)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> QuantiseRecipe:
@@ -124,14 +113,14 @@ class QuantiseRecipe:
         known_keys("the recipe", values, [item.name for item in fields(cls)])
         given = dict(values)
         if given.get("fine_tune") is not None:
-            given["fine_tune"] = _built(TrainSettings, "fine_tune", table("fine_tune", given["fine_tune"]))
+            given["fine_tune"] = built(TrainSettings, "fine_tune", table("fine_tune", given["fine_tune"]))
         if "layers" in given:
             given["layers"] = _layers("", table("layers", given["layers"]))
         return cls(**given)  # type: ignore[arg-type]  # __post_init__ checks each value
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as plain values for JSON; ``from_dict`` reads them back."""
-        return _plain(asdict(self))
+        return plain(asdict(self))
 
 
 def bits(name: str, value: object) -> int:
@@ -154,15 +143,6 @@ def _check_kinds(where: str, values: Mapping[str, object], kind: type) -> None:
             raise InputError(msg)
 
 
-def _built(kind: type, where: str, values: Mapping[str, object]) -> object:
-    known_keys(where, values, [item.name for item in fields(kind)])
-    try:
-        return kind(**values)
-    except InputError as error:
-        msg = f"{where}.{error}"
-        raise InputError(msg) from error
-
-
 def _layers(prefix: str, values: Mapping[str, object]) -> dict[str, object]:
     """Return layer name → widths of nested tables: ``[layers.block.fc]`` needs no quotes in TOML."""
     found: dict[str, object] = {}
@@ -171,16 +151,6 @@ def _layers(prefix: str, values: Mapping[str, object]) -> dict[str, object]:
         entry = table(f"layers.{name}", value)
         widths = {field_name: width for field_name, width in entry.items() if not isinstance(width, dict)}
         if widths or not entry:
-            found[name] = _built(LayerBits, f"layers.{name}", widths)
+            found[name] = built(LayerBits, f"layers.{name}", widths)
         found |= _layers(f"{name}.", {inner: item for inner, item in entry.items() if isinstance(item, dict)})
     return found
-
-
-def _plain(values: dict[str, object]) -> dict[str, object]:
-    return {name: _plain_value(value) for name, value in values.items()}
-
-
-def _plain_value(value: object) -> object:
-    if isinstance(value, dict):
-        return _plain(value)
-    return value.value if isinstance(value, Enum) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fpgaprune.emit.render import render
-from fpgaprune.paths import fresh_file
+from fpgaprune.paths import write_text
 from fpgaprune.report.page import page_view
 
 if TYPE_CHECKING:
@@ -27,5 +27,4 @@ def write_page(comparison: Comparison, path: Path) -> None:
     Raises:
         InputError: the file is a folder, or its folder cannot be written.
     """
-    with fresh_file(path) as partial:
-        partial.write_text(page(comparison), encoding="utf-8")
+    write_text(path, page(comparison))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fpgaprune.paths import fresh_file
+from fpgaprune.paths import write_text
 from fpgaprune.report.comparison import comparison_to_text
 from fpgaprune.report.html import write_page
 from fpgaprune.report.markdown import markdown
@@ -24,16 +24,6 @@ def write_report(comparison: Comparison, folder: Path) -> None:
     from fpgaprune.report.plots import write_png  # matplotlib takes longer to load than all the rest
 
     write_png(comparison, folder / "plots")
-    write_text(comparison_to_text(comparison), folder / "comparison.json")
-    write_text(markdown(comparison), folder / "comparison.md")
+    write_text(folder / "comparison.json", comparison_to_text(comparison))
+    write_text(folder / "comparison.md", markdown(comparison))
     write_page(comparison, folder / "report.html")
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a file in one step.
-
-    Raises:
-        InputError: its folder cannot be written.
-    """
-    with fresh_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError
-from fpgaprune.paths import fresh_file
+from fpgaprune.paths import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +77,7 @@ def to_data(verdict: Verdict) -> dict[str, Any]:
 
 def store_verdict(verdict: Verdict, folder: Path) -> None:
     """Keep a verdict in a project's folder."""
-    with fresh_file(folder / NAME) as partial:
-        partial.write_text(json.dumps(to_data(verdict), indent=1) + "\n", encoding="utf-8")
+    write_text(folder / NAME, json.dumps(to_data(verdict), indent=1) + "\n")
 
 
 def read_verdict(folder: Path) -> Verdict | None:
