@@ -185,6 +185,7 @@ def assert_refused(here, run, words, message):
         ("[quantise]\nweight_bits = 8\n", "sparsity"),
         ("prune = 3\n", "must be a table"),
         ("[prune\n", "no TOML"),
+        (f"[prune]\nsparsity = {'9' * 5000}\n", "no TOML"),
         ("[prune]\nsparsity = 0.5\nlayers = {fc9 = 0.5}\n", "fc9"),
     ],
 )

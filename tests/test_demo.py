@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -67,6 +68,18 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path, console):
     with pytest.raises(InputError, match="exists already"):
         demo(tmp_path / "out", console, SMALL)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["..", "."])
+def test_force_never_removes_a_folder_without_a_name_of_its_own(tmp_path, console, monkeypatch, name):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "mine").write_text("keep")
+    (tmp_path / "here" / "mine").write_text("keep")
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="not a folder that can be replaced"):
+        demo(Path(name), console, SMALL, force=True)
+    assert (tmp_path / "mine").is_file()
+    assert (tmp_path / "here" / "mine").is_file()
 
 
 def test_the_digits_are_stratified_and_the_model_repeats():
