@@ -172,6 +172,7 @@ def estimate(folder: Folder, as_json: Json = False) -> None:
 
 
 def _print_resources(resources: Resources, project: ProjectFolder) -> None:
+    from fpgaprune.report.wording import plural
     from fpgaprune.resources import AMOUNTS
 
     board = project.design.board
@@ -189,7 +190,7 @@ def _print_resources(resources: Resources, project: ProjectFolder) -> None:
     _console().print(table)
     fits = "fits" if resources.fits(board) else "does not fit"
     _console().print(
-        f"{fits}; latency {resources.latency_ns:g} ns, interval {resources.interval_cycles} cycle at "
+        f"{fits}; latency {resources.latency_ns:g} ns, interval {plural(resources.interval_cycles, 'cycle')} at "
         f"{resources.clock_ns:g} ns (all numbers: {resources.kind.value})"
     )
 

@@ -10,19 +10,45 @@ from typing_extensions import assert_never
 
 from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.fixed import Fixed, as_mantissas
-from fpgaprune.ir import Add, Constant, Gather, Graph, Input, MatVec, Op, Requantise, Reshape, Tensor
+from fpgaprune.ir import (
+    Add,
+    ArgMax,
+    Concat,
+    Constant,
+    Gather,
+    Graph,
+    Input,
+    MatMul,
+    MatVec,
+    Maximum,
+    Multiply,
+    Op,
+    Requantise,
+    Reshape,
+    Scan,
+    Table,
+    Tensor,
+    Window,
+)
 from fpgaprune.sparse import SparseMatrix
+from fpgaprune.windows import Windows
 
 if TYPE_CHECKING:
     from fpgaprune.fixed import IntArray
 
 SCHEMA = "fpgaprune-graph-1"
 
+_AXES = ("kernel", "stride", "dilation", "before", "after")
+"""The fields of a window, each with one entry an axis."""
+
+_OF_ONE: dict[str, type[Maximum | ArgMax | Reshape]] = {"Maximum": Maximum, "ArgMax": ArgMax, "Reshape": Reshape}
+_OF_TWO: dict[str, type[Multiply | MatMul]] = {"Multiply": Multiply, "MatMul": MatMul}
+"""Operations that are no more than the tensors they read."""
+
 
 def graph_to_text(graph: Graph) -> str:
     """Return the graph as JSON text; the same graph gives the same text."""
-    data = {"schema": SCHEMA, "outputs": list(graph.outputs), "ops": [_op_to_data(op) for op in graph.ops]}
-    return json.dumps(data, indent=None, separators=(",", ":")) + "\n"
+    return json.dumps({"schema": SCHEMA} | _graph_to_data(graph), indent=None, separators=(",", ":")) + "\n"
 
 
 def graph_from_text(text: str) -> Graph:
@@ -36,12 +62,28 @@ def graph_from_text(text: str) -> Graph:
         if data["schema"] != SCHEMA:
             msg = f"the graph has schema {data['schema']!r}, this version reads {SCHEMA!r}"
             raise InputError(msg)
-        return Graph(tuple(_op_from_data(op) for op in data["ops"]), tuple(data["outputs"]))
+        return _graph_from_data(data)
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, FpgapruneError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+        FpgapruneError,
+    ) as error:
         msg = f"the graph cannot be read: {type(error).__name__}: {error}"
         raise InputError(msg) from error
+
+
+def _graph_to_data(graph: Graph) -> dict[str, Any]:
+    return {"outputs": list(graph.outputs), "ops": [_op_to_data(op) for op in graph.ops]}
+
+
+def _graph_from_data(data: dict[str, Any]) -> Graph:
+    return Graph(tuple(_op_from_data(op) for op in data["ops"]), tuple(data["outputs"]))
 
 
 def _op_to_data(op: Op) -> dict[str, Any]:
@@ -67,11 +109,25 @@ def _op_to_data(op: Op) -> dict[str, Any]:
         case Requantise():
             return head | {"input": op.input, "low": op.low, "high": op.high}
         case Add():
+            return head | {"left": op.left, "right": op.right, "subtract": op.subtract}
+        case Multiply() | MatMul():
             return head | {"left": op.left, "right": op.right}
-        case Reshape():
+        case Table():
+            return head | {"input": op.input, "values": _ints(op.values), "low": int(op.low)}
+        case Window():
+            kept = None if op.kept is None else _ints(op.kept)
+            windows = {axes: list(getattr(op.windows, axes)) for axes in _AXES}
+            return head | {"input": op.input} | windows | {"fill": int(op.fill), "kept": kept}
+        case Maximum() | ArgMax() | Reshape():
             return head | {"input": op.input}
+        case Concat():
+            return head | {"sources": list(op.sources)}
         case Gather():
             return head | {"input": op.input, "index": _ints(op.index), "shift": _ints(op.shift)}
+        case Scan():
+            initial = [_ints(values.reshape(-1)) for values in op.initial]
+            loop = {"initial": initial, "result": op.result, "reverse": op.reverse}
+            return head | {"input": op.input, "body": _graph_to_data(op.body)} | loop
         case _:
             assert_never(op)
 
@@ -95,13 +151,32 @@ def _op_from_data(data: dict[str, Any]) -> Op:
         ends = [None if data[end] is None else _int(data[end]) for end in ("low", "high")]
         return Requantise(output, data["input"], *ends)
     if kind == "Add":
-        return Add(output, data["left"], data["right"])
-    if kind == "Reshape":
-        return Reshape(output, data["input"])
+        return Add(output, data["left"], data["right"], _flag(data.get("subtract", False)))  # older texts only add
+    if kind in _OF_TWO:
+        return _OF_TWO[kind](output, data["left"], data["right"])
+    if kind in _OF_ONE:
+        return _OF_ONE[kind](output, data["input"])
+    if kind == "Table":
+        return Table(output, data["input"], _array(data["values"]), _int(data["low"]))
+    if kind == "Window":
+        windows = Windows(*(tuple(_int(size) for size in data[axes]) for axes in _AXES))
+        kept = None if data["kept"] is None else _array(data["kept"])
+        return Window(output, data["input"], windows, _int(data["fill"]), kept)
+    if kind == "Concat":
+        return Concat(output, tuple(data["sources"]))
     if kind == "Gather":
         return Gather(output, data["input"], _array(data["index"]), _array(data["shift"]))
+    if kind == "Scan":
+        return _scan_from_data(output, data)
     msg = f"the graph holds an operation {kind!r}, which this version does not know"
     raise InputError(msg)
+
+
+def _scan_from_data(output: Tensor, data: dict[str, Any]) -> Scan:
+    body = _graph_from_data(data["body"])
+    states = [state.output.shape for state in body.inputs[1:]]
+    initial = tuple(_array(values).reshape(shape) for values, shape in zip(data["initial"], states, strict=True))
+    return Scan(output, data["input"], body, initial, _int(data["result"]), _flag(data["reverse"]))
 
 
 def _ints(values: IntArray) -> list[int]:
@@ -112,6 +187,13 @@ def _ints(values: IntArray) -> list[int]:
 def _int(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         msg = f"an integer is wanted, not {value!r}"
+        raise InputError(msg)
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        msg = f"true or false is wanted, not {value!r}"
         raise InputError(msg)
     return value
 

@@ -12,7 +12,7 @@ from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.intervals import analyse
 from fpgaprune.ir import Graph, Input, MatVec, Requantise, Tensor
 from fpgaprune.lower import lower
-from fpgaprune.schedule import schedule
+from fpgaprune.schedule import Interface, schedule
 from fpgaprune.sparse import SparseMatrix
 
 PYNQ = board.load("pynq-z2")
@@ -43,8 +43,8 @@ def mlp(sizes=(6, 4, 3), sparsity=0.5, seed=0, *, activation=U8, bits=8, weights
     return Graph(tuple(ops), (ops[-1].output.name,))
 
 
-def project(graph, inputs=None, name="net"):
+def project(graph, inputs=None, name="net", interface=Interface.PARALLEL):
     """Return the project of a graph on a PYNQ-Z2, with the given vectors or random ones."""
-    lowered = lower(schedule(graph, PYNQ, name=name))
+    lowered = lower(schedule(graph, PYNQ, name=name, interface=interface))
     vectors = None if inputs is None else Vectors.of(graph, *inputs)
     return emit(lowered, vectors)

@@ -12,10 +12,29 @@ from hypothesis import strategies as st
 from fpgaprune.errors import GraphError
 from fpgaprune.evaluate import trace
 from fpgaprune.fixed import Fixed, Overflow, Rounding
-from fpgaprune.intervals import analyse, full, verify
-from fpgaprune.ir import Add, Constant, Gather, Graph, Input, MatVec, Requantise, Reshape, Tensor
+from fpgaprune.intervals import Interval, analyse, analyse_body, full, over_positions, verify
+from fpgaprune.ir import (
+    Add,
+    ArgMax,
+    Concat,
+    Constant,
+    Gather,
+    Graph,
+    Input,
+    MatMul,
+    MatVec,
+    Maximum,
+    Multiply,
+    Requantise,
+    Reshape,
+    Scan,
+    Table,
+    Tensor,
+    Window,
+)
 from fpgaprune.sparse import SparseMatrix
-from tests.graphs import random_graph, random_inputs
+from fpgaprune.windows import Windows
+from tests.graphs import random_graph, random_inputs, random_network_graph
 
 MODES = list(itertools.product(Rounding, Overflow))
 HUGE = 400
@@ -87,6 +106,107 @@ def test_a_reshape_is_exact():
     assert_exact(layer(Reshape(Tensor("y", (2, 1), fmt), "x"), Input(Tensor("x", (2,), fmt))), "y")
 
 
+def test_a_difference_of_two_inputs_is_exact():
+    y = Add(Tensor("y", (2,), Fixed(True, HUGE, 1)), "a", "b", subtract=True)
+    a, b = Input(Tensor("a", (2,), Fixed(False, 3, 1))), Input(Tensor("b", (2,), Fixed(True, 2, 0)))
+    assert_exact(layer(y, a, b), "y")
+
+
+@given(narrow_formats(), narrow_formats())
+def test_a_product_of_two_inputs_is_exact(left, right):
+    y = Multiply(Tensor("y", (2,), Fixed(True, HUGE, left.fraction + right.fraction)), "a", "b")
+    assert_exact(layer(y, Input(Tensor("a", (2,), left)), Input(Tensor("b", (2,), right))), "y")
+
+
+@given(st.integers(-8, 7), st.integers(-8, 7))
+def test_a_square_is_exact_but_for_a_zero_in_between(one, other):
+    low, high = sorted((one, other))
+    fmt = Fixed(True, 4, 0)
+    clipped = Requantise(Tensor("c", (1,), fmt), "x", low, high)
+    y = Multiply(Tensor("y", (1,), Fixed(True, HUGE, 0)), "c", "c")
+    found = analyse(Graph((Input(Tensor("x", (1,), fmt)), clipped, y), ("y",)))["y"]
+    squares = [value * value for value in range(low, high + 1)]
+    assert found.bounds == (min(squares), max(squares))
+
+
+@given(narrow_formats(2), narrow_formats(2))
+def test_a_product_of_matrices_is_exact_for_independent_elements(left, right):
+    y = MatMul(Tensor("y", (1, 1), Fixed(True, HUGE, left.fraction + right.fraction)), "a", "b")
+    assert_exact(layer(y, Input(Tensor("a", (1, 2), left)), Input(Tensor("b", (1, 2), right))), "y")
+
+
+@given(narrow_formats(), st.integers(1, 3), st.data())
+def test_the_largest_channel_is_exact(fmt, groups, data):
+    count = groups * data.draw(st.integers(1, 3))
+    y = Maximum(Tensor("y", (groups,), Fixed(True, HUGE, fmt.fraction)), "x")
+    narrow = Requantise(Tensor("narrow", (count,), fmt), "x")
+    x = Input(Tensor("x", (count,), Fixed(fmt.signed, 1, fmt.fraction)))
+    assert_exact(Graph((x, narrow, y), ("y",)), "y")
+
+
+@given(narrow_formats(4), st.integers(-3, 3), st.lists(st.integers(-8, 7), min_size=25, max_size=25))
+def test_a_table_is_exact_for_each_element(fmt, weight, values):
+    scaled = matvec([[1, 0], [0, weight]], [0, 2], fraction=fmt.fraction)
+    low, high = analyse(layer(scaled, Input(Tensor("x", (2,), fmt))))["y"].bounds
+    y = Table(Tensor("t", (2,), Fixed(True, 4, 0)), "y", np.resize(values, high - low + 3), low - 1)
+    net = Graph((Input(Tensor("x", (2,), fmt)), scaled, y), ("t",))
+    verify(net)
+    found, traced = analyse(net)["t"], trace(net, *everything(net))
+    for element in range(2):
+        reached = range(*(traced["y"][:, element].min(), traced["y"][:, element].max() + 1))
+        entries = [y.values[value - y.low] for value in reached]
+        assert (found.low[element], found.high[element]) == (min(entries), max(entries))
+
+
+def test_joined_tensors_keep_their_intervals():
+    a, b = Input(Tensor("a", (2, 1), Fixed(True, 2, 1))), Input(Tensor("b", (2, 1), Fixed(False, 1, 0)))
+    y = Concat(Tensor("y", (2, 3), Fixed(True, HUGE, 1)), ("b", "a", "b"))
+    assert_exact(layer(y, a, b), "y")
+
+
+@pytest.mark.parametrize("fill", [-3, 0, 9])
+def test_a_window_sees_its_channels_and_the_padding_only_where_a_tap_meets_it(fill):
+    x = Input(Tensor("x", (4, 3, 1), Fixed(True, 2, 0)))
+    windows = Windows((3, 2), (1, 1), (1, 1), (1, 0), (0, 0))
+    y = Window(Tensor("y", (3, 2, 6), Fixed(True, HUGE, 0)), "x", windows, fill)
+    found = analyse(layer(y, x))["y"]
+    padded = [min(-2, fill), max(1, fill)]
+    for window in np.ndindex(3, 2):
+        low, high = found.low[window].tolist(), found.high[window].tolist()
+        assert list(zip(low, high, strict=True)) == [tuple(padded)] * 2 + [(-2, 1)] * 4
+
+
+def test_a_tap_that_never_leaves_the_padding_is_the_padding():
+    x = Input(Tensor("x", (2, 1), Fixed(True, 2, 0)))
+    y = Window(Tensor("y", (1, 3), Fixed(True, HUGE, 0)), "x", Windows((3,), (1,), (2,), (2,), (1,)), 7)
+    found = analyse(layer(y, x))["y"]
+    assert (found.low.tolist(), found.high.tolist()) == ([[7, -2, 7]], [[7, 1, 7]])
+
+
+def test_channels_of_a_window_keep_their_intervals_and_what_is_not_kept_has_none():
+    x = Input(Tensor("x", (3, 2), Fixed(True, 2, 0)))
+    bias = MatVec(
+        Tensor("y", (3, 2), Fixed(True, HUGE, 0)),
+        "x",
+        SparseMatrix.from_dense(np.eye(2, dtype=int)),
+        Fixed(True, 4, 0),
+        np.array([0, 10]),
+    )
+    window = Window(Tensor("w", (2, 3), Fixed(True, HUGE, 0)), "y", Windows.plain((2,)), 0, np.array([0, 1, 3]))
+    found = analyse(Graph((x, bias, window), ("w",)))["w"]
+    assert found.low.tolist() == [[-2, 8, 8]] * 2
+    assert found.high.tolist() == [[1, 11, 11]] * 2
+
+
+def test_a_channel_that_always_lies_below_another_is_not_the_largest():
+    x = Input(Tensor("x", (4,), Fixed(True, 2, 0)))
+    shifted = matvec(np.eye(4, dtype=int), [-9, 0, 3, -9], fraction=0)
+    y = ArgMax(Tensor("a", (1,), Fixed(False, 2, 0)), "y")
+    net = Graph((x, shifted, y), ("a",))
+    assert analyse(net)["a"].bounds == (1, 2)
+    assert set(trace(net, *everything(net))["a"].ravel().tolist()) == {1, 2}
+
+
 def test_a_constant_is_itself():
     values = np.array([[3, -1], [1 << 70, 0]], object)
     found = analyse(
@@ -123,7 +243,133 @@ def test_ranges_may_differ_between_elements():
     assert (found["z"].low.tolist(), found["z"].high.tolist()) == ([-3, -16], [12, 15]), "only the second overflows"
 
 
+# --- positions ---
+
+
+def offset_by_position():
+    """A sequence of two channels, the second of which has another range at each of three positions."""
+    x = Input(Tensor("x", (3, 2), Fixed(True, 3, 0)))
+    offset = Constant(Tensor("offset", (3, 2), Fixed(True, 8, 0)), np.array([[0, 10], [0, 20], [0, -30]]))
+    return x, offset, Add(Tensor("sum", (3, 2), Fixed(True, 9, 0)), "x", "offset")
+
+
+def test_an_op_on_elements_keeps_the_interval_of_each_position():
+    found = analyse(Graph(offset_by_position(), ("sum",)))["sum"]
+    assert found.low.tolist() == [[-4, 6], [-4, 16], [-4, -34]]
+    assert over_positions(found).low.tolist() == [-4, -34]
+    assert over_positions(found).high.tolist() == [3, 23]
+
+
+def test_a_matrix_is_the_same_hardware_at_every_position():
+    ops = offset_by_position()
+    weights = SparseMatrix.from_dense(np.array([[1, 0], [0, -2], [1, 1]]))
+    y = MatVec(Tensor("y", (3, 3), Fixed(True, HUGE, 0)), "sum", weights, Fixed(True, 4, 0), np.array([0, 0, 100]))
+    found = analyse(Graph((*ops, y), ("y",)))["y"]
+    assert found.low.tolist() == [[-4, -46, 62]] * 3
+    assert found.high.tolist() == [[3, 68, 126]] * 3
+
+
+def test_images_cost_no_more_than_their_channels():
+    shape, windows = (512, 512, 3), Windows((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    fmt = Fixed(False, 8, 0)
+    weights = SparseMatrix.from_dense(np.arange(54).reshape(2, 27))
+    ops = (
+        Input(Tensor("x", shape, fmt)),
+        Window(Tensor("w", (512, 512, 27), fmt), "x", windows),
+        MatVec(Tensor("y", (512, 512, 2), Fixed(False, 30, 0)), "w", weights, fmt, np.zeros(2, int)),
+        Requantise(Tensor("z", (512, 512, 2), fmt), "y"),
+        Add(Tensor("s", (512, 512, 2), Fixed(False, 9, 0)), "z", "z"),
+        Maximum(Tensor("m", (512, 512, 1), Fixed(False, 9, 0)), "s"),
+        Concat(Tensor("c", (512, 512, 3), Fixed(False, 9, 0)), ("m", "s")),
+        Reshape(Tensor("r", (512 * 512, 3), Fixed(False, 9, 0)), "c"),
+    )
+    for name, interval in analyse(Graph(ops, ("c",))).items():
+        positions = interval.low.strides[:-1]
+        assert set(positions) == {0}, f"{name} repeats one position"
+
+
+def test_a_vector_is_one_position_and_a_scalar_one_channel():
+    scalar = Interval(np.array(-3), np.array(4))
+    assert (over_positions(scalar).low.tolist(), over_positions(scalar).high.tolist()) == ([-3], [4])
+    assert over_positions(full((0, 3), Fixed(True, 4, 0))).low.shape == (3,)
+
+
+# --- loops ---
+
+
+def loop(initial, *, reverse=False, clip=(None, None)):
+    """A loop whose state is the sum of itself and the step, saturated; another state is the step before."""
+    state, fmt = Fixed(True, 5, 0, overflow=Overflow.SAT), Fixed(True, 3, 0)
+    body = Graph(
+        (
+            Input(Tensor("step", (2,), fmt)),
+            Input(Tensor("h", (2,), state)),
+            Input(Tensor("last", (2,), fmt)),
+            Add(Tensor("sum", (2,), Fixed(True, 6, 0)), "step", "h"),
+            Requantise(Tensor("new", (2,), state), "sum", *clip),
+        ),
+        ("new", "step"),
+    )
+    x = Input(Tensor("x", (3, 2), fmt))
+    narrow = Requantise(Tensor("narrow", (3, 2), fmt), "x", low=-1)
+    states = (np.array(initial), np.array([0, 0]))
+    return Graph((x, narrow, Scan(Tensor("y", (3, 2), state), "narrow", body, states, reverse=reverse)), ("y",))
+
+
+def test_a_loop_has_the_interval_of_what_becomes_its_state_at_every_step():
+    net = loop([0, 0], clip=(-5, 9))
+    verify(net)
+    found = analyse(net)
+    assert list(found) == ["x", "narrow", "y"]
+    assert found["y"].low.tolist() == [[-5, -5]] * 3
+    assert found["y"].high.tolist() == [[9, 9]] * 3
+    inner = analyse_body(net.ops[-1], found["narrow"])
+    assert inner["step"].bounds == (-1, 3), "what any step can be"
+    assert (inner["h"].bounds, inner["last"].bounds) == ((-16, 15), (-4, 3)), "a state takes its whole format"
+    assert inner["sum"].bounds == (-17, 18)
+    assert inner["sum"].low.shape == (2,)
+
+
+def test_the_initial_state_lies_in_the_interval_of_the_state_that_is_read():
+    net = loop([15, -16], clip=(0, 1))
+    found = analyse(net)
+    assert found["y"].bounds == (0, 1)
+    assert analyse_body(net.ops[-1], found["narrow"])["h"].bounds == (-16, 15)
+
+
+def test_an_accumulator_inside_a_loop_is_checked():
+    net = loop([0, 0])
+    x, narrow, scan = net.ops
+    short = [
+        Add(Tensor("sum", (2,), Fixed(True, 5, 0)), op.left, op.right) if op.output.name == "sum" else op
+        for op in scan.body.ops
+    ]
+    body = Graph(tuple(short), scan.body.outputs)
+    with pytest.raises(GraphError, match=r"^sum: values -17…18 need 6 bits signed"):
+        verify(Graph((x, narrow, Scan(scan.output, "narrow", body, scan.initial)), ("y",)))
+
+
 # --- exact beyond 64 bits ---
+
+
+@pytest.mark.parametrize("bits", [8, 31, 32, 62, 63, 64, 65, 100])
+def test_products_are_exact_at_every_width(bits):
+    fmt = Fixed(True, bits, 0)
+    low, high = fmt.low, fmt.high
+    inputs = Input(Tensor("a", (1, 3), fmt)), Input(Tensor("b", (1, 3), fmt))
+    product = layer(Multiply(Tensor("y", (1, 3), Fixed(True, HUGE, 0)), "a", "b"), *inputs)
+    assert analyse(product)["y"].bounds == (low * high, low * low)
+    inner = layer(MatMul(Tensor("y", (1, 1), Fixed(True, HUGE, 0)), "a", "b"), *inputs)
+    assert analyse(inner)["y"].bounds == (3 * low * high, 3 * low * low)
+    difference = layer(Add(Tensor("y", (1, 3), Fixed(True, HUGE, 0)), "a", "b", subtract=True), *inputs)
+    assert analyse(difference)["y"].bounds == (low - high, high - low)
+
+
+@pytest.mark.parametrize("bits", [8, 64, 80])
+def test_padding_of_any_width_counts(bits):
+    fmt = Fixed(True, bits, 0)
+    y = Window(Tensor("y", (2, 1), Fixed(True, HUGE, 0)), "x", Windows((1,), (1,), (1,), (1,), (0,)), 3 * fmt.high)
+    assert analyse(layer(y, Input(Tensor("x", (1, 1), fmt))))["y"].bounds == (fmt.low, 3 * fmt.high)
 
 
 @pytest.mark.parametrize("bits", [1, 8, 31, 32, 61, 62, 63, 64, 65, 100])
@@ -176,6 +422,24 @@ def test_no_value_ever_leaves_its_interval(seed):
     for name, values in trace(net, *random_inputs(net, 40, seed)).items():
         assert (values >= found[name].low).all(), name
         assert (values <= found[name].high).all(), name
+
+
+def assert_inside(net, intervals, values):
+    """Every traced value of every tensor, those inside loops among them, lies in its interval."""
+    for op in net.ops:
+        name, shape = op.output.name, op.output.shape
+        found, every = intervals[name], values[name].reshape(-1, *shape)
+        assert found.low.shape == found.high.shape == shape
+        assert (every >= found.low).all(), name
+        assert (every <= found.high).all(), name
+        if isinstance(op, Scan):
+            assert_inside(op.body, analyse_body(op, intervals[op.input]), values)
+
+
+@given(st.integers(0, 1 << 30))
+def test_no_value_of_a_network_ever_leaves_its_interval(seed):
+    net = random_network_graph(seed)
+    assert_inside(net, analyse(net), trace(net, *random_inputs(net, 20, seed)))
 
 
 def test_elements_that_depend_on_one_another_get_an_outer_bound():
@@ -235,3 +499,31 @@ def test_verify_looks_past_the_first_op():
 @given(st.integers(0, 1 << 30))
 def test_formats_from_the_analysis_pass_it(seed):
     verify(random_graph(seed))
+    verify(random_network_graph(seed))
+
+
+@pytest.mark.parametrize(
+    ("low", "count", "message"),
+    [
+        (-8, 16, None),
+        (-9, 18, None),
+        (-7, 15, "y: the table reaches -7…7, but x takes -8…7; extend the table or clip what it reads"),
+        (-8, 15, "y: the table reaches -8…6, but x takes -8…7"),
+    ],
+)
+def test_a_table_must_reach_every_value_that_it_can_read(low, count, message):
+    table = Table(Tensor("y", (2,), Fixed(True, 8, 0)), "x", np.arange(count), low)
+    net = layer(table, Input(Tensor("x", (2,), Fixed(True, 4, 0))))
+    if message is None:
+        verify(net)
+    else:
+        with pytest.raises(GraphError, match=message):
+            verify(net)
+
+
+def test_padding_that_does_not_fit_is_named_where_a_window_meets_it():
+    x = Input(Tensor("x", (3, 1), Fixed(True, 4, 0)))
+    fmt = Fixed(True, 4, 0)
+    verify(layer(Window(Tensor("y", (2, 2), fmt), "x", Windows.plain((2,)), 99), x))
+    with pytest.raises(GraphError, match="y: values -8…99 need 8 bits signed"):
+        verify(layer(Window(Tensor("y", (3, 2), fmt), "x", Windows((2,), (1,), (1,), (1,), (0,)), 99), x))

@@ -7,7 +7,8 @@ import io
 import logging
 import traceback
 import warnings
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
@@ -18,22 +19,24 @@ from fpgaprune.errors import UnsupportedError
 from fpgaprune.prune.checks import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
 
-def exported(module: nn.Module, example: Tensor) -> ExportedProgram:
+def exported(module: nn.Module, example: Tensor, known: Container[str]) -> ExportedProgram:
     """Return the graph of ``module`` for inputs of exactly the shape of ``example``, free of in-place operations.
+
+    Operations that are ``known`` stay whole; others are taken apart where torch defines them by simpler ones.
 
     Raises:
         UnsupportedError: control flow or a shape depends on the values of tensors, or torch cannot trace the model.
     """
     try:
         with _quiet(), torch.no_grad():
-            # without a decomposition for anything, linear, relu6, … stay whole; only mutation is rewritten
-            program: ExportedProgram = torch.export.export(module, (example,)).run_decompositions({})
+            unknown = {each: parts for each, parts in _definitions().items() if operation_name(each) not in known}
+            program: ExportedProgram = torch.export.export(module, (example,)).run_decompositions(unknown)
     except GuardOnDataDependentSymNode as error:
         msg = (
             f"{_blamed(error)}: the control flow or a shape depends on the values of a tensor; hardware has one fixed"
@@ -44,6 +47,18 @@ def exported(module: nn.Module, example: Tensor) -> ExportedProgram:
         msg = f"{_blamed(error)}: torch.export cannot trace it ({one_line(error)}); write it with torch operations"
         raise UnsupportedError(msg) from error
     return program
+
+
+@lru_cache(maxsize=1)
+def _definitions() -> dict[Any, Callable[..., Any]]:
+    """Return torch's own definitions of operations by simpler ones; to list them takes a while."""
+    table: Mapping[Any, Callable[..., Any]] = torch.export.default_decompositions()
+    return dict(table)
+
+
+def operation_name(target: object) -> str:
+    """Return the name of an operation with its overload, without one where that is the default."""
+    return str(target).removeprefix("aten.").removesuffix(".default")
 
 
 def _blamed(error: Exception) -> Where:

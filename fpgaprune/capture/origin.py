@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 _TORCH = str(Path(torch.__file__).parent)
 _FRAME = re.compile(r'File "(.+)", line (\d+), in ')
-_CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict"})
+_CONTAINERS = frozenset(
+    "Sequential ModuleList ModuleDict MultiheadAttention LSTMCell GRUCell RNNCell Transformer TransformerEncoder"
+    " TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer".split()
+)
+"""Modules of torch that are many operations, which need names of their own."""
 
 
 def where(node: fx.Node) -> Where:

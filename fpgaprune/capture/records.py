@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,6 +12,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from fpgaprune.windows import IndexArray, Windows
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -31,10 +34,15 @@ class Where:
 
 @dataclass(frozen=True, eq=False)
 class InputLayer:
-    """The tensor that comes from outside; ``shape`` is without the batch, here as in every record."""
+    """The tensor that comes from outside; ``shape`` is without the batch and channels last, here as in every record.
+
+    ``axes`` tells how the user's tensor (samples, …) becomes it: axis i of the layer is axis ``axes[i]`` of the
+    user's, the batch not counted; empty where both have the same order.
+    """
 
     name: str
     shape: tuple[int, ...]
+    axes: tuple[int, ...] = ()
     where: Where = field(default_factory=Where)
 
     @property
@@ -45,9 +53,10 @@ class InputLayer:
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """``weight @ x + bias``: weight (outputs, inputs), bias (outputs,), zeros where the model has none.
+    """``weight @ x + bias`` at every position: weight (outputs, inputs), bias (outputs,), zeros where there is none.
 
-    ``weight_name`` and ``bias_name`` are the state-dict names of the tensors they were made from.
+    ``weight_name`` and ``bias_name`` are the state-dict names of the tensors they were made from. Weights that are
+    not ``trainable`` are part of an operation (the 1/n of a mean): never pruned, never counted, kept by training.
     """
 
     name: str
@@ -57,24 +66,65 @@ class Linear:
     weight_name: str = ""
     bias_name: str = ""
     where: Where = field(default_factory=Where)
+    positions: tuple[int, ...] = ()
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         _freeze(self, "weight", "bias")
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The vector."""
+        """The one tensor that is multiplied."""
         return (self.source,)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(outputs,)."""
-        return (len(self.weight),)
+        """(*positions, outputs)."""
+        return (*self.positions, len(self.weight))
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """A convolution over one axis or two: (*positions, inputs) → (*windows, outputs), padded with zeros.
+
+    ``weight`` is (outputs, inputs / groups, *kernel) as in torch, ``bias`` (outputs,); ``positions`` are those of the
+    result. Names and ``trainable`` are as in `Linear`; average pooling is a depthwise Conv that is not trainable.
+    """
+
+    name: str
+    source: str
+    weight: FloatArray
+    bias: FloatArray
+    windows: Windows
+    groups: int
+    positions: tuple[int, ...]
+    weight_name: str = ""
+    bias_name: str = ""
+    where: Where = field(default_factory=Where)
+    trainable: bool = True
+
+    def __post_init__(self) -> None:
+        _freeze(self, "weight", "bias")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The image or sequence."""
+        return (self.source,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(*positions, outputs)."""
+        return (*self.positions, len(self.weight))
+
+    @property
+    def matrix(self) -> FloatArray:
+        """The weights (outputs, taps * inputs) of a window whose elements are ordered tap by tap; groups make zeros."""
+        return conv_matrix(self.weight, self.groups)
 
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm:
-    """``(x - mean) / sqrt(variance + eps) * gamma + beta``, each of shape (channels,)."""
+    """``(x - mean) / sqrt(variance + eps) * gamma + beta`` at every position, each of shape (channels,)."""
 
     name: str
     source: str
@@ -84,19 +134,20 @@ class BatchNorm:
     variance: FloatArray
     eps: float
     where: Where = field(default_factory=Where)
+    positions: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "gamma", "beta", "mean", "variance")
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The vector."""
+        """The one tensor that is normalised."""
         return (self.source,)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(channels,)."""
-        return self.gamma.shape
+        """(*positions, channels)."""
+        return (*self.positions, *self.gamma.shape)
 
     @property
     def scale(self) -> FloatArray:
@@ -112,26 +163,31 @@ class BatchNorm:
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """``scale * x + bias`` channel by channel, each of shape (channels,): a BatchNorm made explicit."""
+    """``scale * x + bias`` channel by channel, each of shape (channels,): a BatchNorm made explicit.
+
+    One that is not ``trainable`` is part of an operation, such as the factor of a Hardsigmoid.
+    """
 
     name: str
     source: str
     scale: FloatArray
     bias: FloatArray
     where: Where = field(default_factory=Where)
+    positions: tuple[int, ...] = ()
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         _freeze(self, "scale", "bias")
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The vector."""
+        """The one tensor that is scaled."""
         return (self.source,)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(channels,)."""
-        return self.scale.shape
+        """(*positions, channels)."""
+        return (*self.positions, *self.scale.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +209,46 @@ class Clip:
 
 @dataclass(frozen=True, eq=False)
 class Add:
-    """The sum of two tensors of one shape."""
+    """The sum of two tensors of one shape; with ``subtract`` it is ``left - right``."""
+
+    name: str
+    left: str
+    right: str
+    shape: tuple[int, ...]
+    where: Where = field(default_factory=Where)
+    subtract: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The two summands."""
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantLayer:
+    """A tensor that does not depend on the input but meets one that does: an embedding of positions, a mask."""
+
+    name: str
+    values: FloatArray
+    where: Where = field(default_factory=Where)
+
+    def __post_init__(self) -> None:
+        _freeze(self, "values")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """No layer is read."""
+        return ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the values."""
+        return self.values.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply:
+    """The product, element by element, of two tensors of one shape."""
 
     name: str
     left: str
@@ -163,8 +258,103 @@ class Add:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The two summands."""
+        """The two factors."""
         return (self.left, self.right)
+
+
+@dataclass(frozen=True, eq=False)
+class MatMul:
+    """The product of two matrices that depend on the input: (*batch, n, k), (*batch, m, k) → (*batch, n, m)."""
+
+    name: str
+    left: str
+    right: str
+    shape: tuple[int, ...]
+    where: Where = field(default_factory=Where)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The two factors, the right one transposed."""
+        return (self.left, self.right)
+
+
+class FunctionKind(enum.Enum):
+    """A function of one number that hardware looks up in a table."""
+
+    SIGMOID = "sigmoid"
+    TANH = "tanh"
+    SILU = "silu"
+    GELU = "gelu"  # with the error function
+    GELU_TANH = "gelu_tanh"  # its approximation by a hyperbolic tangent
+    ELU = "elu"  # parameter: alpha
+    SOFTPLUS = "softplus"  # parameter: beta
+    EXP = "exp"
+    LOG = "log"
+    RECIPROCAL = "reciprocal"
+    RSQRT = "rsqrt"  # parameter: what is added before the root is taken
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """``kind`` of each element; ``parameter`` is what the kind says, else unused."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    kind: FunctionKind
+    parameter: float = 0.0
+    where: Where = field(default_factory=Where)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tensor whose elements are looked up."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class MaxPool:
+    """The largest element of each channel in each window: (*positions, channels) → (*windows, channels)."""
+
+    name: str
+    source: str
+    windows: Windows
+    shape: tuple[int, ...]
+    where: Where = field(default_factory=Where)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The image or sequence."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """The largest channel at each position: (*positions, channels) → (*positions, 1)."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    where: Where = field(default_factory=Where)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tensor whose largest elements are taken."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class ArgMax:
+    """The index of the largest channel at each position: (*positions, channels) → (*positions, 1)."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    where: Where = field(default_factory=Where)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tensor that is compared."""
+        return (self.source,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +372,104 @@ class Reshape:
         return (self.source,)
 
 
-Layer: TypeAlias = InputLayer | Linear | BatchNorm | Affine | Clip | Add | Reshape
+@dataclass(frozen=True, eq=False)
+class Gather:
+    """Element i of the result is element ``index[i]`` of the source, both counted in row-major order.
+
+    Permutations, slices, flips, repeats and broadcasts are all of this kind. The batch does not count.
+    """
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    index: IndexArray
+    where: Where = field(default_factory=Where)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tensor that elements are taken from."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class Concat:
+    """Tensors with the same positions, one after the other along the channels."""
+
+    name: str
+    parts: tuple[str, ...]
+    shape: tuple[int, ...]
+    where: Where = field(default_factory=Where)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parts in their order."""
+        return self.parts
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A recurrent loop: ``body`` runs once for each entry of the source's first axis, its states kept in between.
+
+    The body's input layers are one step and then the states, which are ``state_names``; ``new_states`` are the layers
+    that become them, in that order. State ``result`` of every step makes the result (steps, …). ``initial`` has the
+    value of each state before the first step. ``reverse`` runs from the last step to the first, and leaves each
+    result at the place of its step.
+    """
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    body: tuple[Layer, ...]
+    state_names: tuple[str, ...]
+    new_states: tuple[str, ...]
+    initial: tuple[FloatArray, ...]
+    result: int = 0
+    reverse: bool = False
+    where: Where = field(default_factory=Where)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "initial", tuple(read_only(values) for values in self.initial))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sequence."""
+        return (self.source,)
+
+
+Layer: TypeAlias = (
+    InputLayer
+    | ConstantLayer
+    | Linear
+    | Conv
+    | BatchNorm
+    | Affine
+    | Clip
+    | Function
+    | Add
+    | Multiply
+    | MatMul
+    | MaxPool
+    | Maximum
+    | ArgMax
+    | Reshape
+    | Gather
+    | Concat
+    | Scan
+)
+
+
+def conv_matrix(weight: npt.NDArray[Any], groups: int) -> npt.NDArray[Any]:
+    """Return convolution weights (outputs, inputs / groups, *kernel) as a matrix (outputs, taps * inputs).
+
+    Columns are ordered tap by tap and, within a tap, channel by channel. What a group does not read is zero.
+    """
+    outputs, channels, *kernel = weight.shape
+    taps = int(np.prod(kernel))
+    moved = np.moveaxis(weight.reshape(groups, outputs // groups, channels, taps), 3, 2)
+    matrix = np.zeros((groups, outputs // groups, taps, groups, channels), dtype=weight.dtype)
+    for group in range(groups):
+        matrix[group, :, :, group] = moved[group]
+    return matrix.reshape(outputs, taps * groups * channels)
 
 
 def read_only(values: npt.NDArray[Any] | Sequence[float]) -> FloatArray:

@@ -10,41 +10,52 @@ from fpgaprune.errors import UnsupportedError
 if TYPE_CHECKING:
     from torch import fx
 
-_NOT_YET = "this version reads models of Linear, BatchNorm1d, ReLU, clamps, additions and reshapes"
-_SMOOTH = "use nn.ReLU, nn.ReLU6 or nn.Hardtanh, which cost next to nothing"
-_STATISTICS = "call model.eval() and keep track_running_stats=True, so that it has fixed statistics"
+_SMOOTH = "use nn.ReLU, which costs next to nothing, or one of the smooth functions nn.SiLU, nn.Tanh and nn.Sigmoid"
+STATISTICS = "call model.eval() and keep track_running_stats=True, so that it has fixed statistics"
+_ROOT = "use x * torch.rsqrt(x + eps) or nn.LayerNorm"
+_CONDITION = "use torch.relu, torch.clamp, torch.maximum, or a condition that is constant"
+_OTHER = "write it with layers of torch.nn, such as Linear, Conv2d, MaxPool2d, LayerNorm and LSTM"
+
+_COMPARISONS = frozenset("eq ne gt ge lt le logical_and logical_or logical_not".split())
 
 #: Words in the name of an ATen operation → what to do instead.
 REMEDIES = {
-    "conv": _NOT_YET,
-    "lstm": _NOT_YET,
-    "gru": _NOT_YET,
-    "rnn": _NOT_YET,
-    "attention": _NOT_YET,
-    "pool": _NOT_YET,
-    "softmax": "end the model at its logits: the largest logit is the largest probability",
-    "sigmoid": _SMOOTH,
-    "tanh": _SMOOTH,
-    "gelu": _SMOOTH,
-    "silu": _SMOOTH,
-    "elu": _SMOOTH,
-    "leaky": _SMOOTH,
-    "softplus": _SMOOTH,
-    "hardswish": _SMOOTH,
+    "conv_transpose": "use nearest upsampling followed by a Conv",
+    "upsample": "use mode='nearest'",
+    "bilinear": "use a Linear on each factor, then a product",
+    "grid_sampler": "use nearest upsampling and slices",
+    "conv": "use nn.Conv1d or nn.Conv2d",
+    "pool3d": "use pooling over one axis or two",
+    "fractional_max_pool": "use nn.MaxPool2d",
+    "lstm": "use nn.LSTM on a plain tensor",
+    "gru": "use nn.GRU on a plain tensor",
+    "rnn": "use nn.RNN on a plain tensor",
+    "embedding": "give the model what the embedding returns: its input must be numbers, not indices",
     "dropout": "pass training=self.training to dropout, so that it ends with model.eval()",
-    "batch_norm": _STATISTICS,
-    "layer_norm": "use nn.BatchNorm1d, which folds into the weights",
-    "sub": "negate the weights of the Linear before it and add",
-    "mul": "multiply the factor into the weights of the Linear before it",
-    "div": "multiply the inverse into the weights of the Linear before it",
-    "neg": "negate the weights of the Linear before it",
+    "batch_norm": STATISTICS,
+    "bernoulli": "call model.eval(), or leave it out",
+    "norm": "use nn.LayerNorm, nn.RMSNorm or nn.BatchNorm2d",
+    "var": "use nn.LayerNorm, nn.GroupNorm or nn.BatchNorm2d",
+    "std": "use nn.LayerNorm, nn.GroupNorm or nn.BatchNorm2d",
+    "sqrt": _ROOT,
+    "cosine": "use nn.LayerNorm or nn.RMSNorm, then a product",
+    "logsumexp": "use torch.log_softmax",
+    "cumsum": "use a Linear with a triangular weight",
     "clamp": "give clamp plain numbers",
-    "maximum": "use torch.relu or torch.clamp",
-    "where": "use torch.relu or torch.clamp",
-    "threshold": "use torch.relu or torch.clamp",
-    "permute": "give the inputs in the order that the next layer reads",
-    "transpose": "give the inputs in the order that the next layer reads",
-    "expand": "give both summands the same shape",
+    "where": _CONDITION,
+    "masked": "use a constant mask",
+    "sort": "use torch.amax",
+    "topk": "use torch.amax",
+    "div": "use a plain quotient",
+    "softmin": "use softmax of the negative",
+    "shrink": _SMOOTH,
+    "erf": _SMOOTH,
+    "sin": _SMOOTH,
+    "cos": _SMOOTH,
+    "atan": _SMOOTH,
+    "expm1": "use torch.exp or nn.ELU",
+    "log1p": "use torch.log or nn.Softplus",
+    "fft": "use a Linear with the transform's matrix",
 }
 
 
@@ -66,5 +77,6 @@ def refused_operation(node: fx.Node) -> NoReturn:
     """
     name = str(node.target)
     stem = name.removeprefix("aten.").rpartition(".")[0] or name
-    remedy = next((text for word, text in REMEDIES.items() if word in stem), _NOT_YET)
+    found = next((text for word, text in REMEDIES.items() if word in stem), _OTHER)
+    remedy = _CONDITION if stem in _COMPARISONS else found
     refused(node, f"the operation {stem}", remedy)

@@ -5,22 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.emit.describe import describe
+from fpgaprune.emit.functions import function_view
 from fpgaprune.emit.headers import ap_types
 from fpgaprune.emit.manifest import NAME, manifest
+from fpgaprune.emit.names import names_of
+from fpgaprune.emit.processes import process_view
 from fpgaprune.emit.project import Project
 from fpgaprune.emit.render import copied, render
-from fpgaprune.emit.top import names_of, top_view
+from fpgaprune.emit.top import top_view
 from fpgaprune.emit.vectors import Vectors, random_inputs, to_text
-from fpgaprune.emit.views import TEMPLATES, describe, kernel_view
-from fpgaprune.lower import MatVecKernel
+from fpgaprune.emit.views import TEMPLATES
+from fpgaprune.lower import BufferKernel, ForkKernel, MatVecKernel, ScanKernel, WindowKernel, layer_of
 from fpgaprune.paths import identifier
 from fpgaprune.serialise import graph_to_text
 from fpgaprune.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fpgaprune.emit.top import PortView, TopView
+    from fpgaprune.emit.views import KernelView
     from fpgaprune.lower import Kernel, Lowered
 
 STORED_SAMPLES = 32
@@ -61,6 +66,7 @@ class ReadmeView:
     words: int
     inputs: tuple[PortView, ...]
     outputs: tuple[PortView, ...]
+    streaming: bool
     interval_text: str
 
 
@@ -88,13 +94,29 @@ def emit(
 def _sources(lowered: Lowered, view: TopView) -> dict[str, str]:
     names = names_of(lowered)
     files = {f"src/{name}": copied(f"vitis/{name}") for name in ("integers.h", "kernel.h")}
+    if view.streaming:
+        files |= {f"src/{name}": copied(f"vitis/{name}") for name in ("beats.h", "streams.h")}
     files["src/kernels.h"] = render("vitis/kernels.h.j2", view)
     files["src/top.h"] = render("vitis/top.h.j2", view)
     files["src/top.cpp"] = render("vitis/top.cpp.j2", view)
-    for kernel in lowered.kernels:
-        kernel_text = kernel_view(kernel, lowered.design.name, names[kernel.name])
-        files[f"src/kernels/{names[kernel.name]}.cpp"] = render(TEMPLATES[type(kernel_text)], kernel_text)
+    for kernel_view, name in _kernel_views(lowered, names, streaming=view.streaming):
+        files[f"src/kernels/{name}.cpp"] = render(TEMPLATES[type(kernel_view)], kernel_view)
     return files
+
+
+def _kernel_views(lowered: Lowered, names: Mapping[str, str], *, streaming: bool) -> Iterator[tuple[KernelView, str]]:
+    """Yield the view of each kernel and the name of its file: processes in a streaming design, else functions."""
+    design, outside = lowered.design.name, {kernel.name for kernel in lowered.kernels}
+    for kernel in lowered.every_kernel:
+        name, comment = names[kernel.name], describe(kernel)
+        if streaming and kernel.name in outside:
+            yield process_view(kernel, design, names, comment), name
+        else:
+            assert not isinstance(kernel, _MOVING)  # noqa: S101  # only streaming designs have them, outside of loops
+            yield function_view(kernel, design, name, comment, None), name
+
+
+_MOVING = (WindowKernel, BufferKernel, ScanKernel, ForkKernel)
 
 
 def _testbench(view: TopView, stored: Vectors) -> dict[str, str]:
@@ -109,8 +131,7 @@ def _testbench(view: TopView, stored: Vectors) -> dict[str, str]:
 
 def _scripts(lowered: Lowered, view: TopView) -> dict[str, str]:
     design = lowered.design
-    kernels = tuple(step.name for step in view.steps)
-    project = ProjectView(design.name, design.board.part, f"{design.clock_ns:g}", kernels)
+    project = ProjectView(design.name, design.board.part, f"{design.clock_ns:g}", view.files)
     return {
         "sim/Makefile": copied("project/Makefile"),
         "sim/design.cpp": render("project/design.cpp.j2", project),
@@ -123,7 +144,7 @@ def _scripts(lowered: Lowered, view: TopView) -> dict[str, str]:
 def _readme_view(lowered: Lowered, view: TopView, samples: int) -> ReadmeView:
     design = lowered.design
     names = names_of(lowered)
-    nonzeros = sum(kernel.weights.nonzeros for kernel in lowered.kernels if isinstance(kernel, MatVecKernel))
+    nonzeros = sum(kernel.weights.nonzeros for kernel in lowered.every_kernel if isinstance(kernel, MatVecKernel))
     return ReadmeView(
         name=design.name,
         summary=f"A network of {nonzeros} non-zero weights.",
@@ -131,15 +152,18 @@ def _readme_view(lowered: Lowered, view: TopView, samples: int) -> ReadmeView:
         board_title=design.board.title,
         part=design.board.part,
         clock_ns=f"{design.clock_ns:g}",
-        kernels=tuple(KernelLine(_layer(kernel), names[kernel.name], describe(kernel)) for kernel in lowered.kernels),
+        kernels=tuple(
+            KernelLine(_layer(kernel), names[kernel.name], describe(kernel)) for kernel in lowered.every_kernel
+        ),
         samples=samples,
         words=samples * view.output_words,
         inputs=view.inputs,
         outputs=view.outputs,
+        streaming=view.streaming,
         interval_text="cycle" if view.interval == 1 else f"{view.interval} cycles",
     )
 
 
 def _layer(kernel: Kernel) -> str:
     """The user's name of a matrix; other kernels are known by their tensor."""
-    return identifier(kernel.layer if isinstance(kernel, MatVecKernel) else kernel.name)
+    return identifier(layer_of(kernel))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.emit.names import names_of
 from fpgaprune.emit.project import sha256
-from fpgaprune.emit.top import names_of
-from fpgaprune.lower import MatVecKernel
+from fpgaprune.lower import ForkKernel, MatVecKernel, layer_of
 from fpgaprune.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.emit.top import PortView, TopView
-    from fpgaprune.lower import Kernel, Lowered
+    from fpgaprune.lower import Lowered
+    from fpgaprune.lower.kernels import Making
 
 SCHEMA = "fpgaprune-project-1"
 NAME = "fpgaprune.json"
@@ -34,7 +35,7 @@ def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: 
         "interval_cycles": view.interval,
         "inputs": [_port(port) for port in view.inputs],
         "outputs": [_port(port) for port in view.outputs],
-        "kernels": [_kernel(kernel, names) for kernel in lowered.kernels],
+        "kernels": [_kernel(kernel, names) for kernel in lowered.kernels if not isinstance(kernel, ForkKernel)],
         "strategies": {name: strategy.value for name, strategy in design.strategies.items()},
         "files": {path: sha256(text) for path, text in sorted(files.items())},
     }
@@ -42,16 +43,17 @@ def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: 
 
 
 def _port(port: PortView) -> dict[str, Any]:
-    return {"name": port.name, "words": port.size, "format": port.format}
+    return {"name": port.name, "words": port.size, "beats": port.beats, "format": port.format}
 
 
-def _kernel(kernel: Kernel, names: Mapping[str, str]) -> dict[str, Any]:
+def _kernel(kernel: Making, names: Mapping[str, str]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": kernel.name,
         "cpp": names[kernel.name],
-        "layer": kernel.layer if isinstance(kernel, MatVecKernel) else kernel.name,
+        "layer": layer_of(kernel),
         "kind": type(kernel).__name__,
         "words": kernel.result.size,
+        "beats": kernel.result.beats,
     }
     if isinstance(kernel, MatVecKernel):
         entry |= {"strategy": kernel.strategy.value, "nonzeros": kernel.weights.nonzeros}

@@ -1,4 +1,4 @@
-"""The top function's view: ports, one array and one call for each kernel, copies to the outputs."""
+"""The top function's view: ports, one array or stream and one call for each kernel, copies to the outputs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpgaprune.emit.cpp import word_type
-from fpgaprune.emit.views import Declaration, declaration, function_name
-from fpgaprune.paths import unique_identifiers
+from fpgaprune.emit.describe import describe
+from fpgaprune.emit.functions import beat_type, function_signature
+from fpgaprune.emit.names import argument, names_of
+from fpgaprune.emit.processes import process_name, process_signature, step_view
+from fpgaprune.emit.views import Declaration, Step
+from fpgaprune.lower import BufferKernel, ForkKernel, ScanKernel, WindowKernel, interval_of, results
+from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,25 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PortView:
-    """A port of the top function."""
+    """A port of the top function: ``beats`` vectors of ``size`` words."""
 
     name: str
     type: str
     word: str
     size: int
+    beats: int
     format: str
     exponent: int
 
-
-@dataclass(frozen=True)
-class Step:
-    """The array that a kernel fills and the call that fills it."""
-
-    name: str
-    tensor: str
-    word: str
-    size: int
-    call: str
+    @property
+    def words(self) -> int:
+        """Words of one sample."""
+        return self.beats * self.size
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,34 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Fifo:
+    """A stream between two processes, ``depth`` beats deep."""
+
+    name: str
+    beat: str
+    depth: int
+
+
+@dataclass(frozen=True)
+class ProcessCall:
+    """The call of a process, and the streams that a trace writes after it."""
+
+    call: str
+    traced: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TopView:
-    """The top function, its header, the kernels' declarations and the testbench."""
+    """The top function, its header, the kernels' declarations and the testbench.
+
+    A parallel design has ``steps`` and ``copies``, a streaming one ``fifos`` and ``processes``.
+    """
 
     name: str
     guard: str
     comment: str
     interval: int
+    streaming: bool
     inputs: tuple[PortView, ...]
     outputs: tuple[PortView, ...]
     parameters: str
@@ -62,33 +83,22 @@ class TopView:
     unused: tuple[str, ...]
     steps: tuple[Step, ...]
     copies: tuple[Copy, ...]
+    fifos: tuple[Fifo, ...]
+    processes: tuple[ProcessCall, ...]
     kernels: tuple[Declaration, ...]
+    files: tuple[str, ...]
     input_names: str
     output_names: str
     input_words: int
     output_words: int
 
 
-def names_of(lowered: Lowered) -> dict[str, str]:
-    """Return tensor → safe C++ name for every port, unique together with the names that the top function adds.
-
-    The array of an output's argument is under ``_argument(name)``.
-    """
-    ports = dict.fromkeys(port.name for port in (*lowered.inputs, *(kernel.result for kernel in lowered.kernels)))
-    reserved = [lowered.design.name, f"{lowered.design.name}_kernels", "fpgaprune", "i"]
-    arguments = [_argument(output.name) for output in lowered.outputs]
-    return unique_identifiers([*reserved, *ports, *arguments])
-
-
-def _argument(tensor: str) -> str:
-    return f"{tensor}/out"
-
-
 def top_view(lowered: Lowered) -> TopView:
     """Return the view of the top function; everything in it is a safe name or a word."""
     design, names = lowered.design, names_of(lowered)
+    streaming = design.interface is Interface.STREAM
     inputs = tuple(_port_view(port, names[port.name], design.name) for port in lowered.inputs)
-    outputs = tuple(_port_view(output.port, names[_argument(output.name)], design.name) for output in lowered.outputs)
+    outputs = tuple(_port_view(output.port, names[argument(output.name)], design.name) for output in lowered.outputs)
     ports = (*inputs, *outputs)
     read = {port.name for kernel in lowered.kernels for port in kernel.sources} | {
         output.port.name for output in lowered.outputs
@@ -97,34 +107,68 @@ def top_view(lowered: Lowered) -> TopView:
         name=design.name,
         guard=design.name.upper(),
         comment=f"{design.name} for {design.board.name} ({design.board.part}) at {design.clock_ns:g} ns",
-        interval=1,
+        interval=interval_of(lowered),
+        streaming=streaming,
         inputs=inputs,
         outputs=outputs,
-        parameters=", ".join(
-            f"{'const ' if port in inputs else ''}{port.type} {port.name}[{port.size}]" for port in ports
-        ),
+        parameters=", ".join(_parameter(port, constant=port in inputs, streaming=streaming) for port in ports),
         arguments=", ".join(port.name for port in ports),
         unused=tuple(names[port.name] for port in lowered.inputs if port.name not in read),
-        steps=tuple(_step(kernel, names) for kernel in lowered.kernels),
+        steps=() if streaming else tuple(step_view(kernel, names) for kernel in lowered.kernels),
         copies=tuple(
-            Copy(names[_argument(output.name)], names[output.port.name], output.port.size) for output in lowered.outputs
+            Copy(names[argument(output.name)], names[output.port.name], output.port.size) for output in lowered.outputs
         ),
-        kernels=tuple(declaration(kernel, names[kernel.name]) for kernel in lowered.kernels),
+        fifos=_fifos(lowered, names) if streaming else (),
+        processes=_calls(lowered, names) if streaming else (),
+        kernels=tuple(_declarations(lowered, names, streaming=streaming)),
+        files=tuple(names[kernel.name] for kernel in lowered.every_kernel),
         input_names=", ".join(port.name for port in inputs),
         output_names=", ".join(port.name for port in outputs),
-        input_words=sum(port.size for port in inputs),
-        output_words=sum(port.size for port in outputs),
+        input_words=sum(port.words for port in inputs),
+        output_words=sum(port.words for port in outputs),
     )
 
 
 def _port_view(port: Port, name: str, design: str) -> PortView:
     return PortView(
-        name, f"{design}_{name}_t", word_type(port.word), port.size, str(port.format), -port.format.fraction
+        name, f"{design}_{name}_t", word_type(port.word), port.size, port.beats, str(port.format), -port.format.fraction
     )
 
 
-def _step(kernel: Kernel, names: Mapping[str, str]) -> Step:
-    name = names[kernel.name]
-    arguments = ", ".join([*(names[port.name] for port in kernel.sources), name])
-    call = f"{function_name(name)}({arguments})"
-    return Step(name, name, word_type(kernel.result.word), kernel.result.size, call)
+def _parameter(port: PortView, *, constant: bool, streaming: bool) -> str:
+    if streaming:
+        return f"hls::stream<fpgaprune::Beat<{port.type}, {port.size}>> &{port.name}"
+    return f"{'const ' if constant else ''}{port.type} {port.name}[{port.size}]"
+
+
+def _declarations(lowered: Lowered, names: Mapping[str, str], *, streaming: bool) -> list[Declaration]:
+    """Functions of arrays in a parallel design and in the bodies of loops, processes elsewhere."""
+    inside = {inner.name for kernel in lowered.kernels if isinstance(kernel, ScanKernel) for inner in kernel.body}
+    return [
+        Declaration(describe(kernel), _signature(kernel, names[kernel.name], streaming and kernel.name not in inside))
+        for kernel in lowered.every_kernel
+    ]
+
+
+def _signature(kernel: Kernel, name: str, process: bool) -> str:
+    if process or isinstance(kernel, (WindowKernel, BufferKernel, ScanKernel, ForkKernel)):
+        return process_signature(kernel, name)
+    return function_signature(kernel, name)
+
+
+def _fifos(lowered: Lowered, names: Mapping[str, str]) -> tuple[Fifo, ...]:
+    ports = {port.name: port for kernel in lowered.kernels for port in results(kernel)}
+    return tuple(Fifo(names[name], beat_type(ports[name]), depth) for name, depth in lowered.depths.items())
+
+
+def _calls(lowered: Lowered, names: Mapping[str, str]) -> tuple[ProcessCall, ...]:
+    leaving = {output.port.name: names[argument(output.name)] for output in lowered.outputs}
+    streams = {name: leaving.get(name, safe) for name, safe in names.items()}
+    return tuple(_call(kernel, names, streams) for kernel in lowered.kernels)
+
+
+def _call(kernel: Kernel, names: Mapping[str, str], streams: Mapping[str, str]) -> ProcessCall:
+    arguments = [streams[port.name] for port in (*kernel.sources, *results(kernel))]
+    traced = () if isinstance(kernel, ForkKernel) else (names[kernel.name],)
+    call = f"{process_name(names[kernel.name])}({', '.join(arguments)})"
+    return ProcessCall(call, tuple(f'"{name}", {arguments[-1]}' for name in traced))

@@ -5,23 +5,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from typing_extensions import assert_never
-
-from fpgaprune.emit.cpp import as_table, distinct_rows, literal, parameter, smallest_type, table, word_type
-from fpgaprune.emit.expressions import UNROLL_LIMIT, finished, row_value
-from fpgaprune.fixed import bounds
-from fpgaprune.lower import ConstantKernel, ElementKernel, Kernel, MatVecKernel, WireKernel, Word
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """A kernel as its callers see it."""
+    """A function as its callers see it."""
 
     comment: str
     signature: str
+
+
+@dataclass(frozen=True)
+class StreamView:
+    """A stream that a process reads or writes, and the beat that it holds for a cycle."""
+
+    name: str
+    beat: str
+    local: str
+
+
+@dataclass(frozen=True)
+class ProcessView:
+    """A process that calls a kernel's function for every beat."""
+
+    signature: str
+    beats: int
+    sources: tuple[StreamView, ...]
+    result: StreamView
+    call: str
 
 
 @dataclass(frozen=True)
@@ -49,19 +62,31 @@ class MatVecView:
     weight_type: str
     weights: str
     groups: tuple[Group, ...]
+    process: ProcessView | None
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A read-only table of numbers."""
+
+    type: str
+    name: str
+    numbers: str
 
 
 @dataclass(frozen=True)
 class ElementView:
-    """An element-wise kernel: one expression for all elements."""
+    """An element-wise kernel: one expression for all elements, which may look into tables."""
 
     design: str
     comment: str
     signature: str
     ports: tuple[str, ...]
+    tables: tuple[TableView, ...]
     result: str
     size: int
     value: str
+    process: ProcessView | None
 
 
 @dataclass(frozen=True)
@@ -72,131 +97,167 @@ class WiresView:
     comment: str
     signature: str
     elements: tuple[str, ...]
+    process: ProcessView | None
 
 
-KernelView = MatVecView | ElementView | WiresView
+@dataclass(frozen=True)
+class MatMulView:
+    """Products of two matrices: a function for one row, and what calls it for all of them."""
+
+    design: str
+    comment: str
+    signature: str
+    row: str
+    left_word: str
+    right_word: str
+    result_word: str
+    sum_word: str
+    value: str
+    batch: int
+    rows: int
+    columns: int
+    inner: int
+    streaming: bool
+    left_beat: str
+    right_beat: str
+    result_beat: str
+
+
+@dataclass(frozen=True)
+class RomView:
+    """A process that writes constants."""
+
+    design: str
+    comment: str
+    signature: str
+    table: TableView
+    result: StreamView
+    beats: int
+    size: int
+
+
+@dataclass(frozen=True)
+class LineView:
+    """A memory that delays some words of every column by one row more than the one before it."""
+
+    name: str
+    words: int
+    before: str
+
+
+@dataclass(frozen=True)
+class WindowView:
+    """A process that slides a window over rows and columns; ``conditions`` are C++ expressions."""
+
+    design: str
+    comment: str
+    signature: str
+    scope: str
+    word: str
+    source: StreamView
+    result: StreamView
+    stored: TableView
+    kept: tuple[TableView, ...]
+    size: int
+    words: int
+    fill: str
+    row_start: int
+    row_stop: int
+    column_start: int
+    column_stop: int
+    width: int
+    reads: str
+    enters: str
+    complete: str
+    rows: int
+    span: int
+    lines: tuple[LineView, ...]
+    newest: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BufferView:
+    """A process that reads all beats and then writes their words in another order."""
+
+    design: str
+    comment: str
+    signature: str
+    scope: str
+    word: str
+    source: StreamView
+    result: StreamView
+    source_beats: int
+    source_size: int
+    result_beats: int
+    result_size: int
+    interval: int
+    partition: str
+    tables: tuple[TableView, ...]
+    value: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """The array that a kernel fills and the call that fills it."""
+
+    name: str
+    tensor: str
+    word: str
+    size: int
+    call: str
+
+
+@dataclass(frozen=True)
+class StateView:
+    """A state of a loop: its array, its first words, and the array that it takes next."""
+
+    name: str
+    word: str
+    size: int
+    initial: str
+    after: str
+
+
+@dataclass(frozen=True)
+class ScanView:
+    """A process that runs a body once a beat and keeps its states."""
+
+    design: str
+    comment: str
+    signature: str
+    beats: int
+    source: StreamView
+    result: StreamView
+    step: str
+    reads_step: bool
+    states: tuple[StateView, ...]
+    steps: tuple[Step, ...]
+    index: int
+    output_size: int
+
+
+@dataclass(frozen=True)
+class ForkView:
+    """A process that copies beats."""
+
+    design: str
+    comment: str
+    signature: str
+    beats: int
+    source: StreamView
+    results: tuple[str, ...]
+
+
+KernelView = MatVecView | ElementView | WiresView | MatMulView | RomView | WindowView | BufferView | ScanView | ForkView
 
 TEMPLATES: Mapping[type[KernelView], str] = {
     MatVecView: "vitis/matvec.cpp.j2",
     ElementView: "vitis/element.cpp.j2",
     WiresView: "vitis/wires.cpp.j2",
+    MatMulView: "vitis/matmul.cpp.j2",
+    RomView: "vitis/rom.cpp.j2",
+    WindowView: "vitis/window.cpp.j2",
+    BufferView: "vitis/buffer.cpp.j2",
+    ScanView: "vitis/scan.cpp.j2",
+    ForkView: "vitis/fork.cpp.j2",
 }
-
-
-def function_name(identifier: str) -> str:
-    """Return the name of a kernel's function; the prefix keeps layer names apart from those of the runtime."""
-    return f"layer_{identifier}"
-
-
-def declaration(kernel: Kernel, identifier: str) -> Declaration:
-    """Return the kernel's comment and signature."""
-    return Declaration(describe(kernel), f"void {function_name(identifier)}({_parameters(kernel)})")
-
-
-def describe(kernel: Kernel) -> str:
-    """Return one line that says what the kernel computes; names come out as safe words."""
-    match kernel:
-        case MatVecKernel():
-            rows, columns = kernel.weights.shape
-            return (
-                f"{rows} sums over {columns} inputs, {kernel.weights.nonzeros} non-zero weights "
-                f"({100 * kernel.weights.sparsity:.1f} % sparse), strategy {kernel.strategy.value}, interval 1"
-            )
-        case ElementKernel():
-            kind = "sum of two vectors" if len(kernel.sources) > 1 else "requantisation"
-            return f"{kind}, {_count(kernel.result.size)}"
-        case WireKernel():
-            return f"wires, {_count(kernel.result.size)}"
-        case ConstantKernel():
-            return f"constants, {_count(kernel.result.size)}"
-        case _:
-            assert_never(kernel)
-
-
-def _count(elements: int) -> str:
-    return "1 element" if elements == 1 else f"{elements} elements"
-
-
-def kernel_view(kernel: Kernel, design: str, identifier: str) -> KernelView:
-    """Return the view of a kernel for its template."""
-    declared = declaration(kernel, identifier)
-    match kernel:
-        case MatVecKernel():
-            return _matvec_view(kernel, design, f"terms_of_{identifier}", declared)
-        case ElementKernel():
-            return _element_view(kernel, design, declared)
-        case WireKernel():
-            elements = [
-                f"y[{place}] = {_wire(kernel, int(index), int(shift))}"
-                for place, (index, shift) in enumerate(zip(kernel.index, kernel.shift, strict=True))
-            ]
-            return WiresView(design, declared.comment, declared.signature, tuple(elements))
-        case ConstantKernel():
-            elements = [
-                f"y[{place}] = {literal(int(value), kernel.result.word)}" for place, value in enumerate(kernel.values)
-            ]
-            return WiresView(design, declared.comment, declared.signature, tuple(elements))
-        case _:
-            assert_never(kernel)
-
-
-def _parameters(kernel: Kernel) -> str:
-    match kernel:
-        case ConstantKernel():
-            sources: tuple[str, ...] = ()
-        case ElementKernel():
-            sources = tuple(
-                parameter(port, name, constant=True) for port, name in zip(kernel.sources, "xw", strict=False)
-            )
-        case MatVecKernel() | WireKernel():
-            sources = (parameter(kernel.source, "x", constant=True),)
-        case _:
-            assert_never(kernel)
-    return ", ".join((*sources, parameter(kernel.result, "y", constant=False)))
-
-
-def _matvec_view(kernel: MatVecKernel, design: str, terms: str, declared: Declaration) -> MatVecView:
-    weights = kernel.weights
-    weight = Word.holding(*bounds(weights.weight))
-    groups = [
-        Group(
-            f"rows_{rows.start}_to_{rows.stop - 1}",
-            tuple(f"y[{row}] = {row_value(kernel, row, weight)}" for row in rows),
-        )
-        for rows in distinct_rows(weights.row_start, UNROLL_LIMIT)
-    ]
-    return MatVecView(
-        design=design,
-        terms=terms,
-        comment=declared.comment,
-        signature=declared.signature,
-        parameters=_parameters(kernel),
-        source="x",
-        result="y",
-        nonzeros=weights.nonzeros,
-        column_type=smallest_type(weights.column),
-        columns=table(as_table(weights.column)),
-        weight_type=smallest_type(weights.weight),
-        weights=table(as_table(weights.weight)),
-        groups=tuple(groups),
-    )
-
-
-def _element_view(kernel: ElementKernel, design: str, declared: Declaration) -> ElementView:
-    names = ("x", "w")[: len(kernel.sources)]
-    word = Word.holding(*kernel.sums.bounds)
-    terms = [
-        f"shift_left<{word_type(word)}, {shift}>({name}[i])" if shift else f"{name}[i]"
-        for name, shift in zip(names, kernel.shifts, strict=True)
-    ]
-    value = f"{word_type(word)}({' + '.join(terms)})" if len(terms) > 1 else terms[0]
-    if kernel.finish is not None:
-        value = finished(value, word if len(terms) > 1 else kernel.sources[0].word, kernel.finish)
-    ports = (*names, "y")
-    return ElementView(design, declared.comment, declared.signature, ports, "y", kernel.result.size, value)
-
-
-def _wire(kernel: WireKernel, index: int, shift: int) -> str:
-    if not shift:
-        return f"x[{index}]"
-    return f"shift_left<{word_type(kernel.result.word)}, {shift}>(x[{index}])"

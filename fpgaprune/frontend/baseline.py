@@ -13,14 +13,16 @@ import numpy as np
 from fpgaprune import tools
 from fpgaprune.errors import ToolError, UnsupportedError
 from fpgaprune.frontend import baseline_runner
-from fpgaprune.frontend.clip_layer import CLIP
+from fpgaprune.frontend.custom_layers import FPGAPRUNE
 from fpgaprune.frontend.quiet import quiet
 from fpgaprune.paths import fresh_folder
+from fpgaprune.quantise.layers import QuantisedClip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.capture.records import FloatArray
+    from fpgaprune.quantise.layers import QuantisedLayer
 
 
 def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> None:  # noqa: ANN401  # hls4ml has no types
@@ -31,10 +33,14 @@ def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> No
         InputError: the folder exists and ``force`` is not given, or it cannot be written.
     """
     for node in model_graph.get_layers():
-        if node.class_name == CLIP:
-            low, high = node.get_attr("low"), node.get_attr("high")
-            msg = f"{node.name}: stock hls4ml has no clip to {low}…{high}; leave the baseline out, or use ReLU or ReLU6"
-            raise UnsupportedError(msg)
+        if node.class_name == FPGAPRUNE:
+            _refuse(node.get_attr("record"))
+    kinds = {node.class_name for node in model_graph.get_layers()}
+    if {"DepthwiseConv1D", "DepthwiseConv2D"} <= kinds:  # nnet_sepconv1d_latency.h bears the guard of its 2D sister
+        msg = (
+            "stock hls4ml cannot compile depthwise convolutions over one axis and over two in one project; leave it out"
+        )
+        raise UnsupportedError(msg)
     settings = model_graph.config.config
     with fresh_folder(folder, force=force) as staging, quiet():
         settings["OutputDir"] = str(staging)
@@ -45,6 +51,16 @@ def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> No
         stamp = settings["Stamp"]  # YAML puts it into quotes where it happens to be a number
         _settle(staging, {str(staging): str(folder), f"'{stamp}'": _STAMP, stamp: _STAMP})
     settings["Stamp"] = _STAMP
+
+
+def _refuse(record: QuantisedLayer) -> None:
+    kind = type(record).__name__.removeprefix("Quantised")
+    msg = f"{record.name}: stock hls4ml has no exact counterpart of this {kind}; leave the baseline out"
+    if isinstance(record, QuantisedClip):
+        real = record.real()
+        ends = f"{real.low}…{real.high}"
+        msg = f"{record.name}: stock hls4ml has no clip to {ends}; leave the baseline out, or use ReLU or ReLU6"
+    raise UnsupportedError(msg)
 
 
 _STAMP = "stock"
@@ -71,6 +87,8 @@ class Baseline:
 
     def predict(self, x: FloatArray, *, timeout_s: float = 600.0) -> FloatArray:
         """Return the flat output (samples, outputs) for real inputs (samples, …), computed in a process of its own.
+
+        Inputs are channels last, whatever order the PyTorch model takes.
 
         Raises:
             ToolError: the C-simulation crashes, as vendor headers do on some formats, or takes too long.

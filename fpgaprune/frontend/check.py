@@ -9,6 +9,8 @@ import numpy as np
 from fpgaprune.errors import InputError, MismatchError
 from fpgaprune.evaluate import trace
 from fpgaprune.fixed import as_mantissas
+from fpgaprune.frontend.building import every_tensor
+from fpgaprune.quantise.layers import QuantisedScan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,14 +18,15 @@ if TYPE_CHECKING:
     from fpgaprune.capture.records import FloatArray
     from fpgaprune.fixed import Fixed, IntArray
     from fpgaprune.ir import Graph
+    from fpgaprune.quantise.layers import QuantisedLayer
     from fpgaprune.quantise.model import QuantisedModel
 
 
 def check(quantised: QuantisedModel, graph: Graph, samples: FloatArray, names: Mapping[str, str] | None = None) -> None:
-    """Refuse a graph that does not compute, for real inputs (samples, *shape), what the quantised model does.
+    """Refuse a graph that does not compute, for real inputs as users order them, what the quantised model does.
 
-    Every layer is compared, for equality of integers. ``names`` maps layers to tensors of the graph, by default to
-    those of the same name.
+    Every layer is compared, at every step of a loop too, for equality of integers. ``names`` maps layers to tensors of
+    the graph, by default to those of the same name.
 
     Raises:
         MismatchError: two executors differ; the message names the first layer that does, the neuron and both values.
@@ -34,13 +37,21 @@ def check(quantised: QuantisedModel, graph: Graph, samples: FloatArray, names: M
         raise InputError(msg)
     wanted = quantised.mantissas(samples)
     got = trace(graph, quantised.quantise_input(samples))
-    for layer in quantised.layers:
-        tensor = graph.tensors.get((names or {}).get(layer.name, layer.name))
+    tensors = {tensor.name: tensor for tensor in every_tensor(graph)}
+    for layer in _in_order(quantised):
+        tensor = tensors.get((names or {}).get(layer.name, layer.name))
         if tensor is None:
             msg = f"{layer.name}: the graph has no tensor for this layer"
             raise MismatchError(msg)
         _check_format(layer.name, layer.format, tensor.format)
         _check_values(layer.name, layer.format, wanted[layer.name], got[tensor.name])
+
+
+def _in_order(quantised: QuantisedModel) -> list[QuantisedLayer]:
+    """Return all layers in the order of blame: a state only hands on what a layer made in the step before."""
+    layers = list(quantised.by_name.values())
+    states = {name for layer in layers if isinstance(layer, QuantisedScan) for name in layer.state_names}
+    return sorted(layers, key=lambda layer: layer.name in states)
 
 
 def _check_format(name: str, wanted: Fixed, got: Fixed) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.frontend.building import every_tensor, unused
 from fpgaprune.frontend.check import check
 from fpgaprune.frontend.layer_list import LayerList, layer_list, model_graph
-from fpgaprune.frontend.snapshot import snapshot, unused
+from fpgaprune.frontend.snapshot import snapshot
 from fpgaprune.intervals import verify
 from fpgaprune.ir import Graph, Reshape, Tensor
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Converted:
     """A graph that computes exactly what the quantised model does, and the hls4ml ModelGraph that it came from.
 
-    ``names`` maps the model's layers to tensors of the graph.
+    ``names`` maps the model's layers, those in loops included, to tensors of the graph and of its loops.
     """
 
     graph: Graph
@@ -31,7 +32,7 @@ class Converted:
 
 
 def convert(quantised: QuantisedModel, part: str, clock_ns: float, samples: FloatArray) -> Converted:
-    """Return the graph of ``quantised``, checked on real inputs (samples, *shape) for a device and a clock.
+    """Return the graph of ``quantised``, checked on real inputs as users order them, for a device and a clock.
 
     Raises:
         MismatchError: the graph computes something else; the message names the first layer that differs.
@@ -53,5 +54,5 @@ def _with_output_shape(graph: Graph, quantised: QuantisedModel, layers: LayerLis
     shape = quantised.by_name[quantised.output].shape
     if last.shape == shape:
         return graph
-    output = Tensor(unused(f"{last.name}_out", graph.tensors), shape, last.format)
+    output = Tensor(unused(f"{last.name}_out", {tensor.name for tensor in every_tensor(graph)}), shape, last.format)
     return Graph((*graph.ops, Reshape(output, last.name)), (output.name,))

@@ -9,57 +9,148 @@ from typing_extensions import assert_never
 
 from fpgaprune.errors import GraphError
 from fpgaprune.fixed import Fixed, IntArray, Overflow, add, as_mantissas, bounds, clip, requantise, rescale, shift_left
-from fpgaprune.lower.kernels import ConstantKernel, ElementKernel, Finish, Kernel, Lowered, MatVecKernel, WireKernel
+from fpgaprune.lower.kernels import (
+    ArgMaxKernel,
+    BufferKernel,
+    ConstantKernel,
+    ElementKernel,
+    Finish,
+    ForkKernel,
+    Kernel,
+    Lowered,
+    MatMulKernel,
+    MatVecKernel,
+    MaximumKernel,
+    ProductKernel,
+    ScanKernel,
+    TableKernel,
+    WindowKernel,
+    WireKernel,
+    results,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from fpgaprune.intervals import Interval
+    from fpgaprune.lower.kernels import Port
+
+Words = dict[str, IntArray]
+"""The words of each port by its name (samples, beats, size)."""
 
 
-def run(lowered: Lowered, *inputs: IntArray) -> dict[str, IntArray]:
-    """Return the words of every port (samples, size) for those of each input (samples, size).
+def run(lowered: Lowered, *inputs: IntArray) -> Words:
+    """Return the words of every port (samples, beats, size) for those of each input (samples, any shape).
 
     Raises:
         GraphError: a sum leaves its interval, or a result its word: the kernel was lowered wrongly.
     """
-    known = {port.name: as_mantissas(values) for port, values in zip(lowered.inputs, inputs, strict=True)}
-    for kernel in lowered.kernels:
-        words = _step(kernel, known)
-        low, high = bounds(words)
-        if not kernel.result.word.holds(low, high):
-            msg = f"{kernel.name}: words {low}…{high} do not fit {kernel.result.format}"
-            raise GraphError(msg)
-        known[kernel.result.name] = words
+    known = {
+        port.name: _shaped(as_mantissas(values), port) for port, values in zip(lowered.inputs, inputs, strict=True)
+    }
+    _run(lowered.kernels, known, len(inputs[0]))
     return known
 
 
-def _step(kernel: Kernel, known: Mapping[str, IntArray]) -> IntArray:
+def _run(kernels: Sequence[Kernel], known: Words, samples: int) -> None:
+    for kernel in kernels:
+        words = _shaped(_step(kernel, known, samples), results(kernel)[0]) if results(kernel) else None
+        for port in results(kernel):
+            assert words is not None  # noqa: S101  # a kernel with results has words
+            low, high = bounds(words)
+            if not port.word.holds(low, high):
+                msg = f"{kernel.name}: words {low}…{high} do not fit {port.format}"
+                raise GraphError(msg)
+            known[port.name] = words
+
+
+def _shaped(words: IntArray, port: Port) -> IntArray:
+    return words.reshape(len(words), port.beats, port.size)
+
+
+def _step(kernel: Kernel, known: Words, samples: int) -> IntArray:
+    sources = [known[port.name] for port in kernel.sources]
     match kernel:
         case ConstantKernel():
-            samples = len(next(iter(known.values())))
-            return np.broadcast_to(as_mantissas(kernel.values), (samples, kernel.result.size))
+            return np.broadcast_to(as_mantissas(kernel.values), (samples, kernel.values.size))
         case WireKernel():
-            return shift_left(known[kernel.source.name][:, kernel.index], kernel.shift)
+            return shift_left(_joined(sources)[..., kernel.index], kernel.shift)
+        case BufferKernel():
+            return shift_left(sources[0].reshape(samples, -1)[:, kernel.index], kernel.shift)
+        case WindowKernel():
+            return _windows(kernel, sources[0])
+        case ForkKernel():
+            return sources[0]
+        case TableKernel():
+            looked_up: IntArray = as_mantissas(kernel.values)[(sources[0] - kernel.low).astype(np.int64)]
+            return looked_up
+        case MaximumKernel():
+            largest: IntArray = sources[0].reshape(samples, kernel.source.beats, -1, kernel.result.size).max(axis=2)
+            return largest
+        case ArgMaxKernel():
+            places: IntArray = sources[0].argmax(axis=2)
+            return places
+        case ScanKernel():
+            return _scan(kernel, sources[0])
         case MatVecKernel():
-            products = np.array([kernel.weights.multiply(vector) for vector in known[kernel.source.name]])
-            sums = add(products.reshape(-1, kernel.result.size), kernel.bias)
+            vectors = sources[0].reshape(-1, kernel.source.size)
+            products = np.array([kernel.weights.multiply(vector) for vector in vectors])
+            return _settled(kernel, add(products.reshape(samples, -1, kernel.result.size), kernel.bias))
         case ElementKernel():
-            sums = np.zeros(1, dtype=np.int64)
-            for source, shift in zip(kernel.sources, kernel.shifts, strict=True):
-                sums = add(sums, shift_left(known[source.name], shift))
+            terms = [shift_left(source, shift) for source, shift in zip(sources, kernel.shifts, strict=True)]
+            sums = terms[0] if len(terms) == 1 else add(terms[0], -terms[1] if kernel.subtract else terms[1])
+            return _settled(kernel, sums)
+        case ProductKernel():
+            return _settled(kernel, sources[0].astype(object) * sources[1].astype(object))
+        case MatMulKernel():
+            left = sources[0].reshape(samples, kernel.batch, kernel.rows, kernel.inner).astype(object)
+            right = sources[1].reshape(samples, kernel.batch, kernel.columns, kernel.inner).astype(object)
+            sums = left @ right.swapaxes(2, 3)
+            return _settled(kernel, as_mantissas(sums.reshape(samples, -1, 1)))
         case _:
             assert_never(kernel)
-    _check_sums(kernel.name, sums, kernel.sums)
+
+
+def _joined(sources: Sequence[IntArray]) -> IntArray:
+    return np.concatenate(sources, axis=2) if len(sources) > 1 else sources[0]
+
+
+def _windows(kernel: WindowKernel, words: IntArray) -> IntArray:
+    fill = np.full((len(words), 1, kernel.source.size), kernel.fill, dtype=words.dtype)
+    taps = np.concatenate([words, fill], axis=1)[:, kernel.windows.index(kernel.shape)]
+    elements: IntArray = taps.reshape(len(words), kernel.result.beats, -1)[..., kernel.kept]
+    return elements
+
+
+def _scan(kernel: ScanKernel, words: IntArray) -> IntArray:
+    samples = len(words)
+    states = [np.tile(as_mantissas(list(state.initial)), (samples, 1)) for state in kernel.states]
+    beats = []
+    for beat in range(kernel.source.beats):
+        known = {kernel.step.name: words[:, beat : beat + 1]}
+        known |= {
+            state.before.name: _shaped(values, state.before)
+            for state, values in zip(kernel.states, states, strict=True)
+        }
+        _run(kernel.body, known, samples)
+        states = [known[state.after.name].reshape(samples, -1) for state in kernel.states]
+        beats.append(states[kernel.index])
+    return np.stack(beats, axis=1)
+
+
+def _settled(kernel: MatVecKernel | ElementKernel | ProductKernel | MatMulKernel, sums: IntArray) -> IntArray:
+    """Check exact values against their intervals and finish them."""
+    interval = kernel.products if isinstance(kernel, ProductKernel) else kernel.sums
+    _check_sums(kernel.name, sums, interval)
     return sums if kernel.finish is None else _finished(sums, kernel.finish)
 
 
 def _check_sums(name: str, sums: IntArray, interval: Interval) -> None:
     outside = (sums < interval.low) | (sums > interval.high)
     if outside.any():
-        sample, element = (int(place[0]) for place in np.nonzero(outside))
+        sample, beat, element = (int(place[0]) for place in np.nonzero(outside))
         msg = (
-            f"{name}: element {element} sums to {sums[sample, element]}, "
+            f"{name}: element {element} sums to {sums[sample, beat, element]}, "
             f"outside its interval {interval.low[element]}…{interval.high[element]}"
         )
         raise GraphError(msg)

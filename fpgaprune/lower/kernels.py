@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from fpgaprune.fixed import Overflow, Rounding, smallest_word
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fpgaprune.fixed import Fixed, IntArray
     from fpgaprune.intervals import Interval
     from fpgaprune.schedule import Design, Strategy
-    from fpgaprune.sparse import SparseMatrix
+    from fpgaprune.sparse import Int64Array, SparseMatrix
+    from fpgaprune.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Port:
-    """A vector of ``size`` words between kernels; ``format`` places the binary point in each."""
+    """What passes between kernels: ``beats`` vectors of ``size`` words, one after the other; ``format`` is each word's.
+
+    A parallel design has one beat for each tensor, a streaming one a beat for each position.
+    """
 
     name: str
     size: int
     format: Fixed
+    beats: int = 1
 
     @property
     def word(self) -> Word:
@@ -76,7 +83,7 @@ class Finish:
 
 @dataclass(frozen=True, eq=False)
 class MatVecKernel:
-    """One exact sum of products for each row, then the finish, if any; interval 1.
+    """One exact sum of products for each row of every beat, then the finish, if any; interval 1.
 
     ``layer`` is the user's name of the matrix. ``sums`` is the interval of each row's sum, which sizes its
     accumulator. ``bias`` includes the half step of rounding modes in which it is constant, so that rounding costs
@@ -95,7 +102,7 @@ class MatVecKernel:
 
     @property
     def sources(self) -> tuple[Port, ...]:
-        """The one vector that is read."""
+        """The one port that is read."""
         return (self.source,)
 
     def accumulator(self, row: int) -> Word:
@@ -105,35 +112,119 @@ class MatVecKernel:
 
 @dataclass(frozen=True, eq=False)
 class ElementKernel:
-    """Element by element: the sum of the sources, each shifted left to one binary point, then the finish, if any."""
+    """Element by element: the sum of the sources, each shifted left to one binary point, then the finish, if any.
+
+    With ``subtract`` it is the first source minus the second.
+    """
 
     name: str
     sources: tuple[Port, ...]
     shifts: tuple[int, ...]
+    subtract: bool
     result: Port
     sums: Interval
     finish: Finish | None
 
 
 @dataclass(frozen=True, eq=False)
-class WireKernel:
-    """Element i is element ``index[i]`` of the source, shifted left by ``shift[i]``; it costs nothing."""
+class ProductKernel:
+    """Element by element: the exact product of two sources, then the finish, if any."""
+
+    name: str
+    left: Port
+    right: Port
+    result: Port
+    products: Interval
+    finish: Finish | None
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The two factors."""
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True, eq=False)
+class TableKernel:
+    """Element by element: word ``low + i`` becomes ``values[i]``."""
 
     name: str
     source: Port
     result: Port
-    index: IntArray
-    shift: IntArray
+    values: IntArray
+    low: int
 
     @property
     def sources(self) -> tuple[Port, ...]:
-        """The one vector that is read."""
+        """The one port that is read."""
         return (self.source,)
 
 
 @dataclass(frozen=True, eq=False)
+class MaximumKernel:
+    """Word c of each beat is the largest of the source's words c, c + size, c + 2 * size and so on."""
+
+    name: str
+    source: Port
+    result: Port
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class ArgMaxKernel:
+    """The index of the largest word of each beat, the first of equals."""
+
+    name: str
+    source: Port
+    result: Port
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class MatMulKernel:
+    """For each of ``batch`` pairs: left (rows, inner) times right (columns, inner) transposed, then the finish, if any.
+
+    ``sums`` is one interval for all sums. The words of a port are in row-major order over its beats.
+    """
+
+    name: str
+    left: Port
+    right: Port
+    result: Port
+    batch: int
+    rows: int
+    columns: int
+    inner: int
+    sums: Interval
+    finish: Finish | None
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The two factors."""
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True, eq=False)
+class WireKernel:
+    """Word i of each beat is word ``index[i]`` of the sources' words put together, shifted left by ``shift[i]``."""
+
+    name: str
+    sources: tuple[Port, ...]
+    result: Port
+    index: Int64Array
+    shift: Int64Array
+
+
+@dataclass(frozen=True, eq=False)
 class ConstantKernel:
-    """Words that do not depend on the input; they cost nothing."""
+    """Words that do not depend on the input, ``values`` (beats * size); they cost nothing where there is one beat."""
 
     name: str
     result: Port
@@ -141,11 +232,118 @@ class ConstantKernel:
 
     @property
     def sources(self) -> tuple[Port, ...]:
-        """No vector is read."""
+        """No port is read."""
         return ()
 
 
-Kernel: TypeAlias = MatVecKernel | ElementKernel | WireKernel | ConstantKernel
+@dataclass(frozen=True, eq=False)
+class WindowKernel:
+    """The elements ``kept`` of every window over the beats of the source, whose positions have the given ``shape``.
+
+    Element ``tap * size + word`` of a window is a word of that tap's beat; a tap in the padding has words ``fill``.
+    """
+
+    name: str
+    source: Port
+    result: Port
+    shape: tuple[int, ...]
+    windows: Windows
+    fill: int
+    kept: Int64Array
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class BufferKernel:
+    """Word i of the result is word ``index[i]`` of the source, shifted left by ``shift[i]``, counted over all beats.
+
+    All beats of the source are read before the first is written.
+    """
+
+    name: str
+    source: Port
+    result: Port
+    index: Int64Array
+    shift: Int64Array
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+    @property
+    def interval(self) -> int:
+        """Cycles for a beat of the result: a memory gives two beats of the source a cycle, registers all of them."""
+        if self.result.beats == 1:
+            return 1
+        beats = (self.index // self.source.size).reshape(self.result.beats, -1)
+        return max(-(-len(set(row)) // 2) for row in beats.tolist())
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a loop: the port that the body reads it from, the one that it leaves the next in, its first words."""
+
+    before: Port
+    after: Port
+    initial: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ScanKernel:
+    """The body once for each beat of the source; the new state ``index`` is a beat of the result each time."""
+
+    name: str
+    source: Port
+    result: Port
+    step: Port
+    body: tuple[Kernel, ...]
+    states: tuple[State, ...]
+    index: int
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class ForkKernel:
+    """Every beat of the source copied to each result; with no result, beats that nobody reads are taken away."""
+
+    name: str
+    source: Port
+    results: tuple[Port, ...]
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+
+Pointwise: TypeAlias = (
+    MatVecKernel | ElementKernel | ProductKernel | TableKernel | MaximumKernel | ArgMaxKernel | WireKernel
+)
+"""Kernels that make one beat of one beat from each source."""
+
+Making: TypeAlias = Pointwise | MatMulKernel | ConstantKernel | WindowKernel | BufferKernel | ScanKernel
+"""Kernels that make one port; windows, buffers and loops are in streaming designs only."""
+
+Kernel: TypeAlias = Making | ForkKernel
+
+
+def results(kernel: Kernel) -> tuple[Port, ...]:
+    """Return the ports that a kernel writes."""
+    return kernel.results if isinstance(kernel, ForkKernel) else (kernel.result,)
+
+
+def layer_of(kernel: Kernel) -> str:
+    """Return the name that the user knows a kernel by."""
+    return kernel.layer if isinstance(kernel, MatVecKernel) else kernel.name
 
 
 @dataclass(frozen=True)
@@ -158,12 +356,26 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """The kernels of a design in the order in which they run, between its inputs and its outputs."""
+    """The kernels of a design in the order in which they run, between its inputs and its outputs.
+
+    In a streaming design each port has one reader, and ``depths`` has the beats that the FIFO of each port inside
+    the design holds.
+    """
 
     design: Design
     inputs: tuple[Port, ...]
     kernels: tuple[Kernel, ...]
     outputs: tuple[Output, ...]
+    depths: Mapping[str, int]
+
+    @property
+    def every_kernel(self) -> tuple[Kernel, ...]:
+        """All kernels, the bodies of loops included, each body before its loop."""
+        return tuple(inner for kernel in self.kernels for inner in (*_body(kernel), kernel))
+
+
+def _body(kernel: Kernel) -> tuple[Kernel, ...]:
+    return kernel.body if isinstance(kernel, ScanKernel) else ()
 
 
 def constant_half(rounding: Rounding, shift: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Pull wires (gathers) into the matrices that read them, and past requantisations."""
+"""Pull wires (gathers) into the matrices that read them, and past requantisations and tables."""
 
 from __future__ import annotations
 
@@ -8,76 +8,98 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpgaprune.fixed import bounds
-from fpgaprune.ir import Gather, Graph, MatVec, Requantise, Tensor
-from fpgaprune.passes.rewrite import fresh_name
+from fpgaprune.ir import Gather, Graph, MatVec, Requantise, Reshape, Table, Tensor
+from fpgaprune.passes.rewrite import all_names, channel_wires, fresh_name, is_every_wire
 from fpgaprune.sparse import SparseMatrix
 
 if TYPE_CHECKING:
     from fpgaprune.ir import Op
+    from fpgaprune.sparse import Int64Array
 
 
 def absorb_wires(graph: Graph) -> Graph:
     """Let matrices read through wires, join wires that follow each other, and requantise each wired element once."""
+    while (changed := _absorb_one(graph)) is not None:
+        graph = changed
+    return graph
+
+
+def _absorb_one(graph: Graph) -> Graph | None:
     for position, op in enumerate(graph.ops):
         source = graph.producers.get(op.inputs[0]) if op.inputs else None
+        absorbed = None
         if isinstance(source, Gather):
             absorbed = _absorb(op, source, graph)
-            if absorbed is not None:
-                ops = (*graph.ops[:position], *absorbed, *graph.ops[position + 1 :])
-                return absorb_wires(Graph(ops, graph.outputs))
-    return graph
+        elif isinstance(op, Gather) and isinstance(source, Reshape):
+            absorbed = (replace(op, input=source.input),)  # wires count elements, whatever the shape
+        if absorbed is not None:
+            return Graph((*graph.ops[:position], *absorbed, *graph.ops[position + 1 :]), graph.outputs)
+    return None
 
 
 def _absorb(op: Op, wires: Gather, graph: Graph) -> tuple[Op, ...] | None:
     match op:
         case MatVec():
-            return _into_matrix(op, wires, graph.tensors[wires.input].size)
+            return _into_matrix(op, wires, graph)
         case Gather():
             shift = wires.shift[op.index] + op.shift
             return (replace(op, input=wires.input, index=wires.index[op.index], shift=shift),)
-        case Requantise():
-            return _requantise_once(op, wires, graph)
+        case Reshape() if graph.only_consumer(wires.output.name) is op:
+            return (replace(wires, output=op.output),)
+        case Requantise() | Table():
+            return _once(op, wires, graph)
         case _:
             return None
 
 
-def _into_matrix(op: MatVec, wires: Gather, columns: int) -> tuple[Op, ...] | None:
+def _into_matrix(op: MatVec, wires: Gather, graph: Graph) -> tuple[Op, ...] | None:
+    """Read the wires' source: at each position where they do the same at all, else as a vector if the op reads one."""
+    source = graph.tensors[wires.input]
+    channels = channel_wires(wires, source)
+    if channels is not None:
+        combined = _combined(op, *channels, source.channels)
+        return None if combined is None else (replace(combined, input=source.name),)
+    combined = None if op.output.positions else _combined(op, wires.index, wires.shift, source.size)
+    if combined is None:
+        return None
+    flat = Tensor(fresh_name(f"{source.name}_flat", all_names(graph)), (source.size,), source.format)
+    return Reshape(flat, source.name), replace(combined, input=flat.name)
+
+
+def _combined(op: MatVec, index: Int64Array, shift: Int64Array, columns: int) -> MatVec | None:
+    """Return the matrix that reads ``columns`` elements itself, of which column c is ``index[c]``, shifted left."""
     weights = op.weights
     largest = max(abs(end) for end in bounds(weights.weight))
-    if largest * max(len(wires.index), 1) << int(wires.shift.max(initial=0)) >= 1 << 63:
+    if largest * max(len(index), 1) << int(shift.max(initial=0)) >= 1 << 63:
         return None  # the combined weights might not fit in 64 bits; the wires stay, and cost nothing
     combined = SparseMatrix.from_terms(
         (weights.shape[0], columns),
         weights.row,
-        wires.index[weights.column],
-        weights.weight << wires.shift[weights.column],
+        index[weights.column],
+        weights.weight << shift[weights.column],
     )
     low, high = bounds(combined.weight)
     fmt = op.weight_format
-    weight_format = fmt if fmt.holds(low, high) else fmt.with_range(low, high)
-    return (replace(op, input=wires.input, weights=combined, weight_format=weight_format),)
+    return replace(op, weights=combined, weight_format=fmt if fmt.holds(low, high) else fmt.with_range(low, high))
 
 
-def _requantise_once(op: Requantise, wires: Gather, graph: Graph) -> tuple[Op, ...] | None:
-    wanted = np.stack([wires.index, wires.shift], axis=1)
-    distinct, place = np.unique(wanted, axis=0, return_inverse=True)
+def _once(op: Requantise | Table, wires: Gather, graph: Graph) -> tuple[Op, ...] | None:
+    """Compute what repeats once, then wire it; outside vectors only where that is all that the wires read."""
+    shifts = int(wires.shift.max(initial=0)) + 1
+    distinct, place = np.unique(wires.index * shifts + wires.shift, return_inverse=True)
     count = len(distinct)
-    if count == len(wanted):
+    if count == wires.output.size:
         return None
-    narrow_name = fresh_name(f"{op.input}_distinct", graph.tensors)
-    once_name = fresh_name(f"{op.output.name}_distinct", graph.tensors)
-    narrow = replace(
-        wires,
-        output=Tensor(narrow_name, (count,), wires.output.format),
-        index=distinct[:, 0],
-        shift=distinct[:, 1],
+    names = all_names(graph)
+    narrow_name = fresh_name(f"{op.input}_distinct", names)
+    once_name = fresh_name(f"{op.output.name}_distinct", names)
+    narrow = Gather(
+        Tensor(narrow_name, (count,), wires.output.format), wires.input, distinct // shifts, distinct % shifts
     )
-    once = replace(op, output=Tensor(once_name, (count,), op.output.format), input=narrow_name)
-    spread = Gather(op.output, once_name, place.reshape(-1), np.zeros(len(wanted), dtype=np.int64))
-    if not _is_every_wire(narrow, graph.tensors[wires.input]):
-        return narrow, once, spread
-    return replace(once, input=wires.input), spread
-
-
-def _is_every_wire(wires: Gather, source: Tensor) -> bool:
-    return len(wires.index) == source.size and not wires.shift.any() and bool((np.diff(wires.index) == 1).all())
+    spread = Gather(op.output, once_name, place.reshape(-1), np.zeros(wires.output.size, dtype=np.int64))
+    source = graph.tensors[wires.input]
+    if is_every_wire(narrow, source):
+        return replace(op, output=Tensor(once_name, source.shape, op.output.format), input=wires.input), spread
+    if op.output.positions:
+        return None
+    return narrow, replace(op, output=Tensor(once_name, (count,), op.output.format), input=narrow_name), spread

@@ -1,117 +1,200 @@
-"""Drop the elements of vectors, and the ops, that no output depends on."""
+"""Drop the channels of tensors, the elements of vectors, and the ops, that no output depends on."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from typing_extensions import assert_never
 
-from fpgaprune.ir import Add, Constant, Gather, Graph, Input, MatVec, Op, Requantise, Reshape, Tensor
-from fpgaprune.passes.rewrite import fresh_name, making, reading
+from fpgaprune.fixed import Fixed
+from fpgaprune.ir import (
+    Add,
+    ArgMax,
+    Concat,
+    Constant,
+    Gather,
+    Graph,
+    Input,
+    MatMul,
+    MatVec,
+    Maximum,
+    Multiply,
+    Op,
+    Requantise,
+    Reshape,
+    Scan,
+    Table,
+    Tensor,
+    Window,
+)
+from fpgaprune.passes.liveness import body_liveness, liveness, split_channels, wanted, window_elements
+from fpgaprune.passes.rewrite import all_names, fresh_name, making, reading, rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Flags = npt.NDArray[np.bool_]
+    from fpgaprune.fixed import IntArray
+    from fpgaprune.passes.liveness import Flags
 
 
 def drop_dead(graph: Graph) -> Graph:
-    """Keep only the neurons that reach an output; inputs and outputs, the design's interface, keep their shape."""
-    live = _liveness(graph)
-    if all(flags.all() for op, flags in zip(graph.ops, live.values(), strict=True) if not isinstance(op, Input)):
-        return graph
-    builder = _Builder(graph, live)
-    for op in graph.ops:
-        if isinstance(op, Input) or live[op.output.name].any():
-            builder.append(op)
-    return Graph(tuple(builder.ops), graph.outputs)
+    """Keep only the neurons that reach an output; inputs and outputs, the design's interface, keep their shape.
 
-
-def _liveness(graph: Graph) -> dict[str, Flags]:
-    """Return which elements of each tensor reach an output, in the order of the ops."""
-    live = {op.output.name: np.full(op.output.shape, op.output.name in graph.outputs) for op in graph.ops}
-    for op in reversed(graph.ops):
-        flags = live[op.output.name]
-        if flags.any() and (flags.ndim != 1 or isinstance(op, Reshape)):
-            flags[...] = True  # elements of a matrix or an image are kept or dropped together
-        _mark_inputs(op, flags, live)
-    return live
-
-
-def _mark_inputs(op: Op, flags: Flags, live: dict[str, Flags]) -> None:
-    match op:
-        case Input() | Constant():
-            pass
-        case MatVec():
-            live[op.input][op.weights.column[flags[op.weights.row]]] = True
-        case Requantise() | Add():
-            for name in op.inputs:
-                live[name] |= flags
-        case Reshape():
-            live[op.input] |= flags.reshape(live[op.input].shape)
-        case Gather():
-            live[op.input][op.index[flags]] = True
-        case _:
-            assert_never(op)
+    A channel is kept or dropped at all positions together. Hidden units of a loop go where neither the loop itself
+    nor what follows it reads them.
+    """
+    live = liveness(graph)
+    whole = {op.output.name: np.ones(op.output.channels, dtype=bool) for op in graph.inputs}
+    return rebuilt(graph, _Builder(graph, live | whole, all_names(graph)).ops())
 
 
 class _Builder:
-    """The new ops, and which elements of each tensor they still carry."""
+    """The new ops, and which channels of each tensor they still carry."""
 
-    def __init__(self, graph: Graph, live: Mapping[str, Flags]) -> None:
-        self.ops: list[Op] = []
+    def __init__(self, graph: Graph, carried: Mapping[str, Flags], names: set[str]) -> None:
         self._graph = graph
-        self._kept = {
-            op.output.name: np.ones(op.output.shape, dtype=bool) if isinstance(op, Input) else live[op.output.name]
-            for op in graph.ops
-        }
-        self._names: dict[str, object] = dict(graph.tensors)
+        self._carried = dict(carried)
+        self._names = names
+        self._made: dict[str, Op] = {}
 
-    def append(self, op: Op) -> None:
-        kept = self._kept[op.output.name]
-        tensor = op.output if kept.all() else replace(op.output, shape=(int(kept.sum()),))
+    def ops(self) -> tuple[Op, ...]:
+        for op in self._graph.ops:
+            if self._carried[op.output.name].any() or not op.output.size:
+                if isinstance(op, Reshape) and op.output.name not in self._graph.outputs:
+                    self._carry_on(op)
+                self._append(self._kept(op))
+        return tuple(self._made.values())
+
+    def _carry_on(self, op: Reshape) -> None:
+        """Let a reshape that joins positions carry all that its source does: its readers take what they need."""
+        source = self._carried[op.input]
+        if op.output.size and op.output.channels % len(source) == 0:
+            self._carried[op.output.name] = np.tile(source, op.output.channels // len(source))
+
+    def _append(self, op: Op) -> str:
+        self._made[op.output.name] = op
+        return op.output.name
+
+    def _kept(self, op: Op) -> Op:
+        flags = self._carried[op.output.name]
+        tensor = _shrunk(op.output, flags)
+        if not op.output.size:
+            return op if isinstance(op, Constant) else Constant(tensor, np.zeros(tensor.shape, dtype=np.int64))
         match op:
             case Input():
-                self.ops.append(op)
+                return making(op, tensor)
             case Constant():
-                self.ops.append(Constant(tensor, op.values[kept] if not kept.all() else op.values))
+                return op if flags.all() else Constant(tensor, _chosen(op.values, flags))
             case MatVec():
-                self.ops.append(self._rows(op, kept, tensor))
-            case Requantise() | Add():
-                self._append_elementwise(op, kept, tensor)
-            case Reshape():
-                self.ops.append(making(op, tensor))
+                return self._rows(op, flags, tensor)
+            case Requantise() | Table() | Add() | Multiply() | Maximum() | Reshape():
+                return making(self._reading_what_it_needs(op, flags), tensor)
+            case MatMul() | ArgMax():
+                return op
+            case Window():
+                return self._taps(op, flags, tensor)
+            case Concat():
+                return self._parts(op, flags, tensor)
             case Gather():
-                places = np.cumsum(self._kept[op.input]) - 1
-                index = places[op.index[kept]]
-                self.ops.append(Gather(tensor, op.input, index, op.shift[kept]))
+                return self._wires(op, flags, tensor)
+            case Scan():
+                return self._loop(op, flags, tensor)
             case _:
                 assert_never(op)
 
-    def _rows(self, op: MatVec, kept: Flags, tensor: Tensor) -> Op:
+    def _rows(self, op: MatVec, flags: Flags, tensor: Tensor) -> Op:
         """The live rows; with no weight among them nothing is read, and the input may be gone."""
-        rows = op.weights.select_rows(kept)
+        carried = self._carried[op.input]
+        rows = op.weights if flags.all() else op.weights.select_rows(flags)
         if not rows.nonzeros:
-            return Constant(tensor, op.bias[kept])
-        weights = rows.select_columns(self._kept[op.input])
-        return replace(op, output=tensor, weights=weights, bias=op.bias[kept])
+            return Constant(tensor, np.broadcast_to(op.bias[flags], tensor.shape))
+        if flags.all() and carried.all():
+            return op
+        return replace(op, output=tensor, weights=rows.select_columns(carried), bias=op.bias[flags])
 
-    def _append_elementwise(self, op: Requantise | Add, kept: Flags, tensor: Tensor) -> None:
-        """An input that another op keeps more of is first wired down to the elements that this one needs."""
-        renamed = {}
-        for name in op.inputs:
-            carried = self._kept[name]
-            if not np.array_equal(carried, kept):
-                renamed[name] = self._wire_down(name, kept)
-        self.ops.append(making(reading(op, renamed), tensor))
+    def _taps(self, op: Window, flags: Flags, tensor: Tensor) -> Window:
+        carried = self._carried[op.input]
+        if flags.all() and carried.all():
+            return op
+        tap, channel = np.divmod(window_elements(op, len(carried))[flags], len(carried))
+        channels = int(carried.sum())
+        kept = tap * channels + _places(carried)[channel]
+        return replace(op, output=tensor, kept=None if kept.size == op.windows.taps * channels else kept)
 
-    def _wire_down(self, name: str, kept: Flags) -> str:
-        wired = fresh_name(f"{name}_live", self._names)
-        self._names[wired] = None
-        index = (np.cumsum(self._kept[name]) - 1)[kept]
-        tensor = Tensor(wired, (len(index),), self._graph.tensors[name].format)
-        self.ops.append(Gather(tensor, name, index, np.zeros(len(index), dtype=np.int64)))
-        return wired
+    def _wires(self, op: Gather, flags: Flags, tensor: Tensor) -> Gather:
+        carried = self._carried[op.input]
+        if flags.all() and carried.all():
+            return op
+        chosen = np.broadcast_to(flags, op.output.shape or (1,)).reshape(-1)
+        position, channel = np.divmod(op.index[chosen], len(carried))
+        return Gather(tensor, op.input, position * carried.sum() + _places(carried)[channel], op.shift[chosen])
+
+    def _parts(self, op: Concat, flags: Flags, tensor: Tensor) -> Concat:
+        parts = [
+            self._wired_down(name, part)
+            for name, part in zip(op.sources, split_channels(op, flags, self._graph.tensors), strict=True)
+            if part.any()
+        ]
+        if flags.all() and tuple(parts) == op.sources:
+            return op
+        return Concat(tensor, self._as_fine(parts, tensor))
+
+    def _as_fine(self, parts: list[str], tensor: Tensor) -> tuple[str, ...]:
+        """Where the part with the finest step went, give another one that step, which costs nothing."""
+        first, fraction = self._made[parts[0]].output, tensor.format.fraction
+        if fraction == max(self._made[name].output.format.fraction for name in parts):
+            return tuple(parts)
+        fine = Fixed(first.format.signed, first.format.width + fraction - first.format.fraction, fraction)
+        aligned = replace(first, name=self._fresh(f"{first.name}_aligned"), format=fine)
+        return self._append(Requantise(aligned, first.name)), *parts[1:]
+
+    def _loop(self, op: Scan, flags: Flags, tensor: Tensor) -> Scan:
+        """Shrink the body; a state that nothing depends on goes."""
+        live = body_liveness(op, flags)
+        states = [live[state.output.name] for state in op.body.inputs[1:]]
+        alive = [number for number, state in enumerate(states) if state.any()]
+        ops = _Builder(op.body, live, self._names).ops()
+        source = self._wired_down(op.input, wanted(op, flags, self._graph.tensors)[0])
+        outputs = tuple(op.body.outputs[number] for number in alive)
+        if source == op.input and outputs == op.body.outputs and rebuilt(op.body, ops) is op.body:
+            return op
+        initial = tuple(_chosen(op.initial[number], states[number]) for number in alive)
+        return Scan(tensor, source, Graph(ops, outputs), initial, alive.index(op.result), op.reverse)
+
+    def _reading_what_it_needs(self, op: Op, flags: Flags) -> Op:
+        """An input that another op keeps more of is first wired down to the channels that this one needs."""
+        needs = dict(zip(op.inputs, wanted(op, flags, self._graph.tensors), strict=True))
+        wired = {name: self._wired_down(name, channels) for name, channels in needs.items()}
+        return reading(op, {name: new for name, new in wired.items() if new != name})
+
+    def _wired_down(self, name: str, channels: Flags) -> str:
+        carried = self._carried[name]
+        if np.array_equal(carried, channels):
+            return name
+        source = self._graph.tensors[name]
+        wired = _shrunk(replace(source, name=self._fresh(f"{name}_live")), channels)
+        starts = np.arange(math.prod(source.positions)) * carried.sum()
+        index = (starts[:, np.newaxis] + _places(carried)[channels]).reshape(-1)
+        return self._append(Gather(wired, name, index, np.zeros(len(index), dtype=np.int64)))
+
+    def _fresh(self, stem: str) -> str:
+        name = fresh_name(stem, self._names)
+        self._names.add(name)
+        return name
+
+
+def _places(carried: Flags) -> IntArray:
+    """Return the new number of each channel that is carried."""
+    return np.cumsum(carried) - 1
+
+
+def _shrunk(tensor: Tensor, flags: Flags) -> Tensor:
+    return tensor if flags.all() else replace(tensor, shape=(*tensor.positions, int(flags.sum())))
+
+
+def _chosen(values: IntArray, flags: Flags) -> IntArray:
+    """Return the channels in ``flags`` of an array that may have no axis."""
+    return values[..., flags] if values.ndim else values

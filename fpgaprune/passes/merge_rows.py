@@ -9,31 +9,36 @@ import numpy as np
 
 from fpgaprune.digits import trailing_zeros
 from fpgaprune.ir import Gather, Graph, MatVec, Tensor
-from fpgaprune.passes.rewrite import fresh_name
+from fpgaprune.passes.rewrite import all_names, fresh_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from fpgaprune.fixed import IntArray
     from fpgaprune.ir import Op
     from fpgaprune.sparse import Int64Array
 
 
 def merge_rows(graph: Graph) -> Graph:
-    """Keep one row of each set of rows that are equal up to a power of two, and wire its sum to the others' places."""
+    """Keep one row of each set of rows that are equal up to a power of two, and wire its sum to the others' places.
+
+    A matrix that runs at many positions is left alone: it would need wires at each of them.
+    """
+    names = all_names(graph)
     ops: list[Op] = []
     for op in graph.ops:
-        ops.extend(_merged(op, graph.tensors) if isinstance(op, MatVec) else (op,))
+        if isinstance(op, MatVec) and not op.output.positions:
+            ops.extend(_merged(op, names))
+        else:
+            ops.append(op)
     return Graph(tuple(ops), graph.outputs) if len(ops) > len(graph.ops) else graph
 
 
-def _merged(op: MatVec, tensors: Mapping[str, Tensor]) -> tuple[Op, ...]:
+def _merged(op: MatVec, names: set[str]) -> tuple[Op, ...]:
     scale = _scales(op)
     chosen = _representatives(op, scale)
     kept = chosen == np.arange(len(chosen))
     if kept.all():
         return (op,)
-    name = fresh_name(f"{op.output.name}_rows", tensors)
+    name = fresh_name(f"{op.output.name}_rows", names)
     rows = replace(
         op,
         output=Tensor(name, (int(kept.sum()),), op.output.format),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpgaprune.fixed import add
-from fpgaprune.intervals import analyse
+from fpgaprune.intervals import analyse, over_positions
 from fpgaprune.ir import Constant, Graph, Input, MatVec
+from fpgaprune.passes.rewrite import rebuilt
 from fpgaprune.sparse import SparseMatrix
 
 if TYPE_CHECKING:
@@ -21,11 +22,10 @@ def propagate_constants(graph: Graph) -> Graph:
     """Move every constant element into the bias of the matrices that read it; a constant tensor becomes a constant.
 
     An element is constant where its interval is one value: a neuron that lost its inputs, one that ReLU always
-    stops, one that always saturates.
+    stops, one that always saturates. A channel that a matrix reads must be the same constant at every position.
     """
     intervals = analyse(graph)
-    ops = tuple(_simplify(op, intervals) for op in graph.ops)
-    return Graph(ops, graph.outputs) if any(new is not old for new, old in zip(ops, graph.ops, strict=True)) else graph
+    return rebuilt(graph, (_simplify(op, intervals) for op in graph.ops))
 
 
 def _simplify(op: Op, intervals: dict[str, Interval]) -> Op:
@@ -34,7 +34,7 @@ def _simplify(op: Op, intervals: dict[str, Interval]) -> Op:
     made = intervals[op.output.name]
     if bool((made.low == made.high).all()):
         return Constant(op.output, made.low)
-    return _into_bias(op, intervals[op.input]) if isinstance(op, MatVec) else op
+    return _into_bias(op, over_positions(intervals[op.input])) if isinstance(op, MatVec) else op
 
 
 def _into_bias(op: MatVec, source: Interval) -> MatVec:

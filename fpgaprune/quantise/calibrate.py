@@ -9,16 +9,23 @@ import numpy as np
 from typing_extensions import assert_never
 
 from fpgaprune.fixed import Fixed, from_float, to_float
+from fpgaprune.quantise.functions import evaluated, tabulated
 from fpgaprune.quantise.recipe import Calibration
 
 if TYPE_CHECKING:
-    from fpgaprune.capture.records import FloatArray
+    from fpgaprune.capture.records import FloatArray, Function
 
 MOST_FRACTION = 64
 """Steps from 2**-64 to 2**64 are tried; beyond, a tensor is zero or infinite for all that matters."""
 
 _MOST_VALUES = 1 << 20
 """Values that the squared error is taken over; more do not change the choice."""
+
+_MOST_LOOKED_UP = 1 << 14
+"""The same where each value is looked up in a table."""
+
+_TABLE_SPREAD = 40
+"""Bits by which the step of a table's input may be finer than the coarsest."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,21 @@ def choose(values: FloatArray, to: Fixed, method: Calibration, percentile: float
             assert_never(method)
 
 
+def choose_for_table(values: FloatArray, to: Fixed, function: Function, result: Fixed) -> Fixed:
+    """Return the format with the fraction bits for what a table reads, by the error of the table's results.
+
+    Its input may reach far beyond where the function still changes; the error of the input itself would heed only
+    that part.
+    """
+    thinned = _thinned(values.ravel(), _MOST_LOOKED_UP)
+    if not thinned.any():
+        return choose(values, to, Calibration.MINMAX, 100)
+    widest = _covering(thinned, to)
+    finest = min(widest.fraction + _TABLE_SPREAD, MOST_FRACTION)
+    candidates = [replace(widest, fraction=fraction) for fraction in range(widest.fraction, finest + 1)]
+    return min(candidates, key=lambda candidate: _table_error(thinned, candidate, function, result))
+
+
 def describe(layer: str, tensor: str, values: FloatArray, chosen: Fixed) -> Choice:
     """Return the choice with its error on the values."""
     flat = _thinned(values.ravel())
@@ -83,8 +105,16 @@ def _least_error(values: FloatArray, widest: Fixed) -> Fixed:
     return min(candidates, key=lambda candidate: _rms_error(thinned, candidate))
 
 
-def _thinned(values: FloatArray) -> FloatArray:
-    return values[:: len(values) // _MOST_VALUES + 1]
+def _table_error(values: FloatArray, source: Fixed, function: Function, result: Fixed) -> float:
+    """Return the root of the mean squared error that a table makes of values beyond its input's and result's words."""
+    wanted = evaluated(function, values, source.step)
+    limited = np.clip(wanted, result.low * result.step, result.high * result.step)
+    looked_up = tabulated(function, source, result).values[from_float(values, source) - source.low]
+    return float(np.sqrt(np.mean((limited - to_float(looked_up, result.fraction)) ** 2)))
+
+
+def _thinned(values: FloatArray, most: int = _MOST_VALUES) -> FloatArray:
+    return values[:: len(values) // most + 1]
 
 
 def _scaled(values: FloatArray, fraction: int) -> FloatArray:

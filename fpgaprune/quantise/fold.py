@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpgaprune.capture.network import Network
-from fpgaprune.capture.records import Affine, BatchNorm, Layer, Linear
+from fpgaprune.capture.records import Affine, BatchNorm, Concat, Conv, Layer, Linear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ class FoldReport:
 def fold_batch_norm(network: Network) -> tuple[Network, tuple[FoldReport, ...]]:
     """Return the network without a BatchNorm, and what each folding changed.
 
-    A BatchNorm that alone reads a Linear is multiplied into it, in float64; the Linear keeps its name. Any other
-    becomes an Affine.
+    A BatchNorm that alone reads a Linear or a Conv is multiplied into it, in float64; that layer keeps its name. Any
+    other becomes an Affine.
     """
     folded = {
         layer.source: layer for layer in network.layers if _folds(network, layer) and isinstance(layer, BatchNorm)
@@ -43,7 +43,7 @@ def fold_batch_norm(network: Network) -> tuple[Network, tuple[FoldReport, ...]]:
     renamed = {batch_norm.name: name for name, batch_norm in folded.items()}
     layers, reports = [], []
     for layer in network.layers:
-        if isinstance(layer, Linear) and layer.name in folded:
+        if isinstance(layer, (Linear, Conv)) and layer.name in folded:
             merged = _merged(layer, folded[layer.name])
             reports.append(_report(layer, folded[layer.name], merged))
             layers.append(_reading(merged, renamed))
@@ -55,16 +55,17 @@ def fold_batch_norm(network: Network) -> tuple[Network, tuple[FoldReport, ...]]:
 def _folds(network: Network, layer: Layer) -> bool:
     if not isinstance(layer, BatchNorm):
         return False
-    return isinstance(network.by_name[layer.source], Linear) and network.only_consumer(layer.source) is layer
+    source = network.by_name[layer.source]
+    return isinstance(source, (Linear, Conv)) and source.trainable and network.only_consumer(source.name) is layer
 
 
-def _merged(layer: Linear, batch_norm: BatchNorm) -> Linear:
+def _merged(layer: Linear | Conv, batch_norm: BatchNorm) -> Linear | Conv:
     scale = batch_norm.scale
-    bias = layer.bias * scale + batch_norm.offset
-    return replace(layer, weight=layer.weight * scale[:, np.newaxis], bias=bias)
+    weight = layer.weight * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    return replace(layer, weight=weight, bias=layer.bias * scale + batch_norm.offset)
 
 
-def _report(layer: Linear, batch_norm: BatchNorm, merged: Linear) -> FoldReport:
+def _report(layer: Linear | Conv, batch_norm: BatchNorm, merged: Linear | Conv) -> FoldReport:
     counts = (np.count_nonzero(array) for array in (layer.weight, merged.weight, layer.bias, merged.bias))
     return FoldReport(layer.name, batch_norm.name, *(int(count) for count in counts))
 
@@ -72,11 +73,13 @@ def _report(layer: Linear, batch_norm: BatchNorm, merged: Linear) -> FoldReport:
 def _explicit(layer: Layer) -> Layer:
     if not isinstance(layer, BatchNorm):
         return layer
-    return Affine(layer.name, layer.source, layer.scale, layer.offset, layer.where)
+    return Affine(layer.name, layer.source, layer.scale, layer.offset, layer.where, layer.positions)
 
 
 def _reading(layer: Layer, renamed: Mapping[str, str]) -> Layer:
     """Return the layer with what it reads renamed."""
     fields = {field: getattr(layer, field) for field in ("source", "left", "right") if hasattr(layer, field)}
-    changed = {field: renamed[name] for field, name in fields.items() if name in renamed}
-    return replace(layer, **changed)  # type: ignore[arg-type]  # only fields that hold a name are changed
+    changed: dict[str, object] = {field: renamed[name] for field, name in fields.items() if name in renamed}
+    if isinstance(layer, Concat):
+        changed["parts"] = tuple(renamed.get(name, name) for name in layer.parts)
+    return replace(layer, **changed)  # type: ignore[arg-type]  # only fields that hold names are changed

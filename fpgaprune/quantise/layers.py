@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -11,10 +12,15 @@ from fpgaprune.capture import records
 from fpgaprune.errors import GraphError
 from fpgaprune.fixed import Fixed, IntArray, to_float
 
+if TYPE_CHECKING:
+    from fpgaprune.windows import Windows
+
 
 def _same(left: object, right: object) -> bool:
     if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
         return np.array_equal(left, right)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(map(_same, left, right))
     return left == right
 
 
@@ -40,22 +46,23 @@ class _Record:
 
 
 class _Sum(_Record):
-    """What layers share that add products of one vector to a bias, exactly, before they requantise."""
+    """What layers share that add products of one tensor to a bias, exactly, before they requantise."""
 
     source: str
     bias: IntArray
     accumulator: Fixed
     format: Fixed
+    positions: tuple[int, ...]
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The vector."""
+        """The one tensor that is multiplied."""
         return (self.source,)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(outputs,)."""
-        return self.bias.shape
+        """(*positions, outputs)."""
+        return (*self.positions, *self.bias.shape)
 
     @property
     def requantises(self) -> bool:
@@ -65,11 +72,12 @@ class _Sum(_Record):
 
 @dataclass(frozen=True, eq=False)
 class QuantisedInput(_Record):
-    """The input, rounded to ``format``."""
+    """The input, rounded to ``format``; ``axes`` orders the user's tensor as in `fpgaprune.capture.records`."""
 
     name: str
     shape: tuple[int, ...]
     format: Fixed
+    axes: tuple[int, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -83,7 +91,7 @@ class QuantisedInput(_Record):
 
     def real(self) -> records.InputLayer:
         """Return the layer as a record of real numbers."""
-        return records.InputLayer(self.name, self.shape)
+        return records.InputLayer(self.name, self.shape, self.axes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +112,8 @@ class QuantisedLinear(_Sum):
     bias: IntArray
     accumulator: Fixed
     format: Fixed
+    positions: tuple[int, ...] = ()
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         self._freeze("weight", self.weight.shape[:2])
@@ -112,7 +122,53 @@ class QuantisedLinear(_Sum):
     def real(self) -> records.Linear:
         """Return the layer as a record of real numbers."""
         weight = to_float(self.weight, self.weight_format.fraction)
-        return records.Linear(self.name, self.source, weight, to_float(self.bias, self.accumulator.fraction))
+        bias = to_float(self.bias, self.accumulator.fraction)
+        return records.Linear(self.name, self.source, weight, bias, positions=self.positions, trainable=self.trainable)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedConv(_Sum):
+    """A convolution of mantissas, with the formats of a QuantisedLinear and the other fields of a Conv.
+
+    ``weight`` is (outputs, inputs / groups, *kernel), ``bias`` (outputs,).
+
+    Raises:
+        GraphError: an array has another type or shape.
+    """
+
+    name: str
+    source: str
+    weight: IntArray
+    weight_format: Fixed
+    bias: IntArray
+    accumulator: Fixed
+    format: Fixed
+    windows: Windows
+    groups: int
+    positions: tuple[int, ...]
+    trainable: bool = True
+
+    def __post_init__(self) -> None:
+        self._freeze("weight", (*self.weight.shape[:2], *self.windows.kernel))
+        self._freeze("bias", self.weight.shape[:1])
+
+    @property
+    def matrix(self) -> IntArray:
+        """The weights (outputs, taps * inputs) of a window whose elements are ordered tap by tap."""
+        return records.conv_matrix(self.weight, self.groups)
+
+    def real(self) -> records.Conv:
+        """Return the layer as a record of real numbers."""
+        return records.Conv(
+            self.name,
+            self.source,
+            to_float(self.weight, self.weight_format.fraction),
+            to_float(self.bias, self.accumulator.fraction),
+            self.windows,
+            self.groups,
+            self.positions,
+            trainable=self.trainable,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +186,8 @@ class QuantisedAffine(_Sum):
     bias: IntArray
     accumulator: Fixed
     format: Fixed
+    positions: tuple[int, ...] = ()
+    trainable: bool = True
 
     def __post_init__(self) -> None:
         self._freeze("scale", self.scale.shape[:1])
@@ -138,7 +196,8 @@ class QuantisedAffine(_Sum):
     def real(self) -> records.Affine:
         """Return the layer as a record of real numbers."""
         scale = to_float(self.scale, self.scale_format.fraction)
-        return records.Affine(self.name, self.source, scale, to_float(self.bias, self.accumulator.fraction))
+        bias = to_float(self.bias, self.accumulator.fraction)
+        return records.Affine(self.name, self.source, scale, bias, positions=self.positions, trainable=self.trainable)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +227,45 @@ class QuantisedClip(_Record):
         return records.Clip(self.name, self.source, self.shape, low, high)
 
 
+class _Pair(_Record):
+    """What layers share that combine two tensors exactly before they requantise."""
+
+    left: str
+    right: str
+    accumulator: Fixed
+    format: Fixed
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The two operands."""
+        return (self.left, self.right)
+
+    @property
+    def requantises(self) -> bool:
+        """Whether the result is not the exact one."""
+        return self.format != self.accumulator
+
+
 @dataclass(frozen=True, eq=False)
-class QuantisedAdd(_Record):
-    """The sum of two tensors, exact in ``accumulator``, then requantised to ``format`` if that differs."""
+class QuantisedAdd(_Pair):
+    """The sum or difference of two tensors, exact in ``accumulator``, then requantised to ``format`` if it differs."""
+
+    name: str
+    left: str
+    right: str
+    shape: tuple[int, ...]
+    accumulator: Fixed
+    format: Fixed
+    subtract: bool = False
+
+    def real(self) -> records.Add:
+        """Return the layer as a record of real numbers."""
+        return records.Add(self.name, self.left, self.right, self.shape, subtract=self.subtract)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedMultiply(_Pair):
+    """The product of two tensors, exact in ``accumulator``, then requantised to ``format`` if that differs."""
 
     name: str
     left: str
@@ -179,33 +274,101 @@ class QuantisedAdd(_Record):
     accumulator: Fixed
     format: Fixed
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The two summands."""
-        return (self.left, self.right)
-
-    @property
-    def requantises(self) -> bool:
-        """Whether the result is not the exact sum."""
-        return self.format != self.accumulator
-
-    def real(self) -> records.Add:
+    def real(self) -> records.Multiply:
         """Return the layer as a record of real numbers."""
-        return records.Add(self.name, self.left, self.right, self.shape)
+        return records.Multiply(self.name, self.left, self.right, self.shape)
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedReshape(_Record):
-    """The same mantissas in row-major order under another shape."""
+class QuantisedMatMul(_Pair):
+    """The product of two matrices, exact in ``accumulator``, then requantised to ``format`` if that differs."""
+
+    name: str
+    left: str
+    right: str
+    shape: tuple[int, ...]
+    accumulator: Fixed
+    format: Fixed
+
+    def real(self) -> records.MatMul:
+        """Return the layer as a record of real numbers."""
+        return records.MatMul(self.name, self.left, self.right, self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedConstant(_Record):
+    """A tensor of constant mantissas."""
+
+    name: str
+    values: IntArray
+    format: Fixed
+
+    def __post_init__(self) -> None:
+        self._freeze("values", self.values.shape)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """No layer is read."""
+        return ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the values."""
+        return self.values.shape
+
+    @property
+    def requantises(self) -> bool:
+        """Always: the real constant is rounded."""
+        return True
+
+    def real(self) -> records.ConstantLayer:
+        """Return the layer as a record of real numbers."""
+        return records.ConstantLayer(self.name, to_float(self.values, self.format.fraction))
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedFunction(_Record):
+    """A table: mantissa ``low + i`` of what is read becomes the mantissa ``values[i]`` of ``format``.
+
+    The table has an entry for every mantissa of the word that it reads.
+    """
 
     name: str
     source: str
     shape: tuple[int, ...]
+    kind: records.FunctionKind
+    parameter: float
+    values: IntArray
+    low: int
+    format: Fixed
+
+    def __post_init__(self) -> None:
+        self._freeze("values", (self.values.size,))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tensor whose elements are looked up."""
+        return (self.source,)
+
+    @property
+    def requantises(self) -> bool:
+        """Always: the function's value is rounded."""
+        return True
+
+    def real(self) -> records.Function:
+        """Return the layer as a record of real numbers."""
+        return records.Function(self.name, self.source, self.shape, self.kind, self.parameter)
+
+
+class _Passing(_Record):
+    """What layers share that hand on mantissas of one tensor, in its format."""
+
+    source: str
     format: Fixed
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The tensor under its former shape."""
+        """The one tensor that is read."""
         return (self.source,)
 
     @property
@@ -213,12 +376,188 @@ class QuantisedReshape(_Record):
         """Never."""
         return False
 
+
+@dataclass(frozen=True, eq=False)
+class QuantisedMaxPool(_Passing):
+    """The largest mantissa of each channel in each window."""
+
+    name: str
+    source: str
+    windows: Windows
+    shape: tuple[int, ...]
+    format: Fixed
+
+    def real(self) -> records.MaxPool:
+        """Return the layer as a record of real numbers."""
+        return records.MaxPool(self.name, self.source, self.windows, self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedMaximum(_Passing):
+    """The largest channel at each position."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    format: Fixed
+
+    def real(self) -> records.Maximum:
+        """Return the layer as a record of real numbers."""
+        return records.Maximum(self.name, self.source, self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedArgMax(_Passing):
+    """The index of the largest channel at each position; ``format`` is unsigned and whole."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    format: Fixed
+
+    def real(self) -> records.ArgMax:
+        """Return the layer as a record of real numbers."""
+        return records.ArgMax(self.name, self.source, self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedGather(_Passing):
+    """Element i is element ``index[i]`` of what is read, both in row-major order."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    index: IntArray
+    format: Fixed
+
+    def __post_init__(self) -> None:
+        self._freeze("index", (math.prod(self.shape),))
+
+    def real(self) -> records.Gather:
+        """Return the layer as a record of real numbers."""
+        return records.Gather(self.name, self.source, self.shape, self.index)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedConcat(_Record):
+    """Tensors one after the other along the channels, in the format that holds all of them exactly."""
+
+    name: str
+    parts: tuple[str, ...]
+    shape: tuple[int, ...]
+    format: Fixed
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The parts in their order."""
+        return self.parts
+
+    @property
+    def requantises(self) -> bool:
+        """Never: every part is exact in the common format."""
+        return False
+
+    def real(self) -> records.Concat:
+        """Return the layer as a record of real numbers."""
+        return records.Concat(self.name, self.parts, self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedScan(_Record):
+    """A recurrent loop over quantised layers, with the fields of a Scan; ``initial`` has mantissas.
+
+    A state has the format of the layer that becomes it.
+    """
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    body: tuple[QuantisedLayer, ...]
+    state_names: tuple[str, ...]
+    new_states: tuple[str, ...]
+    initial: tuple[IntArray, ...]
+    result: int
+    reverse: bool
+    format: Fixed
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sequence."""
+        return (self.source,)
+
+    @property
+    def requantises(self) -> bool:
+        """Never: the body does."""
+        return False
+
+    def real(self) -> records.Scan:
+        """Return the layer as a record of real numbers."""
+        formats = {layer.name: layer.format for layer in self.body}
+        initial = (
+            to_float(values, formats[name].fraction) for values, name in zip(self.initial, self.new_states, strict=True)
+        )
+        return records.Scan(
+            self.name,
+            self.source,
+            self.shape,
+            tuple(layer.real() for layer in self.body),
+            self.state_names,
+            self.new_states,
+            tuple(initial),
+            self.result,
+            self.reverse,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class QuantisedReshape(_Passing):
+    """The same mantissas in row-major order under another shape."""
+
+    name: str
+    source: str
+    shape: tuple[int, ...]
+    format: Fixed
+
     def real(self) -> records.Reshape:
         """Return the layer as a record of real numbers."""
         return records.Reshape(self.name, self.source, self.shape)
 
 
 QuantisedLayer: TypeAlias = (
-    QuantisedInput | QuantisedLinear | QuantisedAffine | QuantisedClip | QuantisedAdd | QuantisedReshape
+    QuantisedInput
+    | QuantisedConstant
+    | QuantisedLinear
+    | QuantisedConv
+    | QuantisedAffine
+    | QuantisedClip
+    | QuantisedFunction
+    | QuantisedAdd
+    | QuantisedMultiply
+    | QuantisedMatMul
+    | QuantisedMaxPool
+    | QuantisedMaximum
+    | QuantisedArgMax
+    | QuantisedReshape
+    | QuantisedGather
+    | QuantisedConcat
+    | QuantisedScan
 )
-LAYERS = (QuantisedInput, QuantisedLinear, QuantisedAffine, QuantisedClip, QuantisedAdd, QuantisedReshape)
+LAYERS = (
+    QuantisedInput,
+    QuantisedConstant,
+    QuantisedLinear,
+    QuantisedConv,
+    QuantisedAffine,
+    QuantisedClip,
+    QuantisedFunction,
+    QuantisedAdd,
+    QuantisedMultiply,
+    QuantisedMatMul,
+    QuantisedMaxPool,
+    QuantisedMaximum,
+    QuantisedArgMax,
+    QuantisedReshape,
+    QuantisedGather,
+    QuantisedConcat,
+    QuantisedScan,
+)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fpgaprune.capture.network import Network
-from fpgaprune.errors import InputError
+from fpgaprune.errors import GraphError, InputError
 from fpgaprune.fixed import Fixed, IntArray, from_float
-from fpgaprune.quantise.layers import QuantisedAffine, QuantisedInput, QuantisedLayer, QuantisedLinear
+from fpgaprune.quantise.functions import Table
+from fpgaprune.quantise.layers import (
+    QuantisedAffine,
+    QuantisedConv,
+    QuantisedFunction,
+    QuantisedInput,
+    QuantisedLayer,
+    QuantisedLinear,
+    QuantisedScan,
+)
+from fpgaprune.quantise.nested import every_layer
 from fpgaprune.quantise.plan import Plan
 from fpgaprune.quantise.report import QuantiseReport
 from fpgaprune.quantise.steps import QuantisedNetwork
@@ -24,7 +36,10 @@ if TYPE_CHECKING:
     from fpgaprune.quantise.recipe import QuantiseRecipe
 
 _CHUNK = 4096
-"""Samples computed at a time, which bounds the memory of wide layers."""
+"""Samples computed at a time, at the most."""
+
+_MOST_ELEMENTS = 1 << 26
+"""Elements of all layers computed at a time, which bounds the memory of images."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +49,8 @@ class QuantisedModel:
     Equal layers, output, recipe and report make equal models.
 
     Raises:
-        GraphError: a layer reads a later one, or shapes do not fit.
+        GraphError: a layer reads a later one, shapes do not fit, a state changes its format, or a table does not
+            cover the word that it reads.
     """
 
     layers: tuple[QuantisedLayer, ...]
@@ -44,6 +60,8 @@ class QuantisedModel:
 
     def __post_init__(self) -> None:
         _ = self.network  # its constructor checks names and shapes
+        for layer in self.by_name.values():
+            _check(layer, self.formats)
 
     @cached_property
     def network(self) -> Network:
@@ -52,8 +70,8 @@ class QuantisedModel:
 
     @cached_property
     def by_name(self) -> Mapping[str, QuantisedLayer]:
-        """Each layer by its name."""
-        return {layer.name: layer for layer in self.layers}
+        """Each layer by its name, those inside of loops too."""
+        return {layer.name: layer for layer in every_layer(self.layers)}
 
     @property
     def input(self) -> QuantisedInput:
@@ -65,35 +83,38 @@ class QuantisedModel:
     @property
     def formats(self) -> dict[str, Fixed]:
         """The format of each layer's result by the layer's name."""
-        return {layer.name: layer.format for layer in self.layers}
+        return {name: layer.format for name, layer in self.by_name.items()}
 
     @cached_property
     def module(self) -> QuantisedNetwork:
         """The network in float64, in evaluation mode; it computes what integers would, exactly."""
-        plan = Plan(_requantised(self.layers), _weight_formats(self.layers), _scale_formats(self.layers))
+        layers = tuple(self.by_name.values())
+        plan = Plan(_requantised(layers), _weight_formats(layers), _scale_formats(layers), tables=_tables(layers))
         return QuantisedNetwork(self.network, plan).double().eval()
 
     def forward(self, x: FloatArray) -> FloatArray:
-        """Return the output (samples, *output shape) for real inputs (samples, *input shape).
+        """Return the output (samples, *output shape) for real inputs (samples, …) in the user's order of axes.
 
         Raises:
             InputError: the inputs have another shape, or are not finite.
         """
-        return self.trace(x)[self.output]
+        with torch.no_grad():
+            return np.concatenate([self.module(part).numpy() for part in self._chunks(x)])
 
     def trace(self, x: FloatArray) -> dict[str, FloatArray]:
         """Return the result of every layer by its name (samples, *shape), as real numbers.
 
+        Those inside of loops are (samples, steps, *shape). Inputs are as in ``forward``.
+
         Raises:
             InputError: the inputs have another shape, or are not finite.
         """
-        values = self._checked(x)
         with torch.no_grad():
-            parts = [self.module.trace(torch.from_numpy(part)) for part in _chunks(values)]
+            parts = [self.module.trace(part) for part in self._chunks(x)]
         return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
     def mantissas(self, x: FloatArray) -> dict[str, IntArray]:
-        """Return the result of every layer by its name (samples, *shape), as mantissas of its format.
+        """Return what ``trace`` does, as mantissas of each layer's format.
 
         Raises:
             InputError: the inputs have another shape, or are not finite.
@@ -102,17 +123,25 @@ class QuantisedModel:
         return {name: _whole(values, formats[name]) for name, values in self.trace(x).items()}
 
     def quantise_input(self, x: FloatArray) -> IntArray:
-        """Return real inputs (samples, *input shape) as mantissas of the input's format.
+        """Return real inputs, as in ``forward``, as mantissas (samples, *shape of the input layer), channels last.
 
         Raises:
             InputError: the inputs have another shape, or are not finite.
         """
-        return from_float(self._checked(x), self.input.format)
+        values = self._checked(x)
+        axes = [axis + 1 for axis in self.input.axes] or range(1, values.ndim)
+        return from_float(np.ascontiguousarray(values.transpose(0, *axes)), self.input.format)
+
+    def _chunks(self, x: FloatArray) -> list[Tensor]:
+        values = self._checked(x)
+        size = max(1, min(_CHUNK, _MOST_ELEMENTS // max(sum(math.prod(layer.shape) for layer in self.layers), 1)))
+        return [torch.from_numpy(values[start : start + size]) for start in range(0, max(len(values), 1), size)]
 
     def _checked(self, x: FloatArray) -> FloatArray:
         values = np.array(x, dtype=np.float64)  # torch wants an array that it could write to
-        if values.ndim == 0 or values.shape[1:] != self.input.shape:
-            wanted = ", ".join(["samples", *map(str, self.input.shape)])
+        shape = _user_shape(self.input)
+        if values.ndim == 0 or values.shape[1:] != shape:
+            wanted = ", ".join(["samples", *map(str, shape)])
             msg = f"{self.input.name}: the input must have the shape ({wanted}), not {values.shape}"
             raise InputError(msg)
         if not np.isfinite(values).all():
@@ -121,8 +150,28 @@ class QuantisedModel:
         return values
 
 
-def _chunks(values: FloatArray) -> list[FloatArray]:
-    return [values[start : start + _CHUNK] for start in range(0, max(len(values), 1), _CHUNK)]
+def _user_shape(layer: QuantisedInput) -> tuple[int, ...]:
+    """Return the shape of the user's tensor, the batch not counted."""
+    if not layer.axes:
+        return layer.shape
+    return tuple(layer.shape[layer.axes.index(axis)] for axis in range(len(layer.shape)))
+
+
+def _check(layer: QuantisedLayer, formats: Mapping[str, Fixed]) -> None:
+    """Refuse a state that comes back in another format, and a table of another length than its word."""
+    if isinstance(layer, QuantisedScan):
+        for before, after in zip(layer.state_names, layer.new_states, strict=True):
+            if formats[before] != formats[after]:
+                msg = f"{layer.name}: the state {before!r} has the format {formats[before]}, {after!r} {formats[after]}"
+                raise GraphError(msg)
+    if isinstance(layer, QuantisedFunction):
+        word = formats[layer.source]
+        if layer.low != word.low or len(layer.values) != word.high - word.low + 1:
+            msg = (
+                f"{layer.name}: the table must reach from {word.low} to {word.high}, the word of {layer.source!r}, not"
+                f" from {layer.low} to {layer.low + len(layer.values) - 1}"
+            )
+            raise GraphError(msg)
 
 
 def _whole(values: FloatArray, to: Fixed) -> IntArray:
@@ -135,9 +184,14 @@ def _requantised(layers: tuple[QuantisedLayer, ...]) -> dict[str, Fixed]:
 
 
 def _weight_formats(layers: tuple[QuantisedLayer, ...]) -> dict[str, Fixed]:
-    return {layer.name: layer.weight_format for layer in layers if isinstance(layer, QuantisedLinear)}
+    weighted = (layer for layer in layers if isinstance(layer, (QuantisedLinear, QuantisedConv)))
+    return {layer.name: layer.weight_format for layer in weighted}
 
 
 def _scale_formats(layers: tuple[QuantisedLayer, ...]) -> dict[str, tuple[Fixed, ...]]:
     affine = (layer for layer in layers if isinstance(layer, QuantisedAffine))
     return {layer.name: (layer.scale_format,) * len(layer.scale) for layer in affine}
+
+
+def _tables(layers: tuple[QuantisedLayer, ...]) -> dict[str, Table]:
+    return {layer.name: Table(layer.values, layer.low) for layer in layers if isinstance(layer, QuantisedFunction)}

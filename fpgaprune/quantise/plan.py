@@ -5,11 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from fpgaprune.capture.records import Add, Affine, Clip, FloatArray, InputLayer, Linear, Reshape
-from fpgaprune.errors import InputError, suggest
-from fpgaprune.fixed import Fixed, Overflow, Rounding
-from fpgaprune.quantise.calibrate import Choice, choose, describe
-from fpgaprune.quantise.recipe import Calibration
+import numpy as np
+
+from fpgaprune.capture.records import (
+    Affine,
+    ArgMax,
+    Clip,
+    Concat,
+    ConstantLayer,
+    Conv,
+    FloatArray,
+    Function,
+    Linear,
+    MatMul,
+    Multiply,
+    Scan,
+)
+from fpgaprune.errors import InputError, UnsupportedError, suggest
+from fpgaprune.fixed import Fixed, Overflow, Rounding, bounds, from_float
+from fpgaprune.quantise.calibrate import Choice, choose, choose_for_table, describe
+from fpgaprune.quantise.functions import Table, tabulated
+from fpgaprune.quantise.places import SUMS, initial_values, origin, result_bits, table_readers
+from fpgaprune.quantise.recipe import Calibration, LayerBits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +34,8 @@ if TYPE_CHECKING:
     from fpgaprune.capture.network import Network
     from fpgaprune.quantise.recipe import QuantiseRecipe
 
-SUMS = (Linear, Affine, Add)
-"""Layers whose result is an exact sum, wider than what goes into it."""
+FACTOR_BITS = 12
+"""The least width of weights that are part of an operation: rounding the 1/n of a mean would bias all its results."""
 
 _SPREAD = 16
 """Bits by which the step of a channel's scale may be finer than the coarsest; it bounds the width of the sums."""
@@ -28,27 +45,45 @@ _SPREAD = 16
 class Plan:
     """The formats of a network, by layer: of its requantised result, its weights, the scale of each of its channels.
 
-    A layer without an entry in ``results`` keeps the exact values, at the fraction that they come with.
+    A layer without an entry in ``results`` keeps the exact values, at the fraction that they come with. ``tables``
+    holds the tables of functions, where they are known already.
     """
 
     results: Mapping[str, Fixed] = field(default_factory=dict)
     weights: Mapping[str, Fixed] = field(default_factory=dict)
     scales: Mapping[str, tuple[Fixed, ...]] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
 
     def sum_fraction(self, network: Network, name: str) -> int:
         """Return the fraction bits of a layer's exact result, before it is requantised."""
-        incoming = [self.fraction(network, source) for source in network.by_name[name].sources]
-        return max(incoming, default=0) + self._own_fraction(name)
+        layer = network.by_name[name]
+        incoming = [self.fraction(network, source) for source in layer.sources]
+        match layer:
+            case Linear() | Conv():
+                return incoming[0] + self.weights[name].fraction
+            case Affine():
+                return incoming[0] + max(channel.fraction for channel in self.scales[name])
+            case Multiply() | MatMul():
+                return sum(incoming)
+            case ArgMax():
+                return 0
+            case _:
+                return max(incoming, default=0)
 
     def fraction(self, network: Network, name: str) -> int:
         """Return the fraction bits of a layer's result."""
-        return self.results[name].fraction if name in self.results else self.sum_fraction(network, name)
+        maker = name if name in self.results else origin(network, name)
+        return self.results[maker].fraction if maker in self.results else self.sum_fraction(network, maker)
 
-    def _own_fraction(self, name: str) -> int:
-        if name in self.weights:
-            return self.weights[name].fraction
-        return max((channel.fraction for channel in self.scales.get(name, ())), default=0)
+    def word(self, network: Network, name: str) -> Fixed:
+        """Return the format of a layer's result, where that is requantised or passed on from such a one."""
+        return self.results[name] if name in self.results else self.results[origin(network, name)]
+
+    def table(self, network: Network, layer: Function) -> Table:
+        """Return the table of a function, for the whole word that it reads."""
+        known = self.tables.get(layer.name)
+        return known or tabulated(layer, self.word(network, layer.source), self.results[layer.name])
 
 
 def make_plan(network: Network, traces: Mapping[str, FloatArray], recipe: QuantiseRecipe) -> Plan:
@@ -56,67 +91,93 @@ def make_plan(network: Network, traces: Mapping[str, FloatArray], recipe: Quanti
 
     Raises:
         InputError: the recipe has widths for a layer that does not exist or has nothing to set.
+        UnsupportedError: a state or what a function reads has no format of its own.
     """
     widths = result_bits(network, recipe)
     _check_layers(network, recipe, widths)
-    weights = [_weight_choice(layer, recipe) for layer in network.layers if isinstance(layer, Linear)]
-    results = [_result_choice(name, traces[name], width, recipe) for name, width in widths.items()]
+    _check_words(network, widths)
+    weights = [_weight_choice(layer, recipe) for layer in network.every_layer if isinstance(layer, (Linear, Conv))]
+    results = _result_choices(network, traces, widths, recipe)
     return Plan(
         {choice.layer: choice.format for choice in results},
         {choice.layer: choice.format for choice in weights},
-        {layer.name: _scale_formats(layer, recipe) for layer in network.layers if isinstance(layer, Affine)},
+        {layer.name: _scale_formats(layer, recipe) for layer in network.every_layer if isinstance(layer, Affine)},
         (*weights, *results),
     )
 
 
-def result_bits(network: Network, recipe: QuantiseRecipe) -> dict[str, int]:
-    """Return layer → width of its requantised result, for each layer that is requantised.
-
-    That is the input; each sum, unless a Clip alone reads it; that Clip in its place. The last of them makes the
-    output, which has the width of ``output_bits`` or stays exact.
-    """
-    last = output_layer(network)
-    widths: dict[str, int] = {}
-    for layer in network.layers:
-        own = recipe.layers[layer.name].activation_bits if layer.name in recipe.layers else None
-        if isinstance(layer, InputLayer):
-            widths[layer.name] = own or recipe.input_bits
-        elif layer.name == last and (own or recipe.output_bits):
-            widths[layer.name] = own or recipe.output_bits or 0
-        elif layer.name != last and _requantises(network, layer.name):
-            widths[layer.name] = own or recipe.activation_bits
-    return widths
-
-
-def output_layer(network: Network) -> str:
-    """Return the layer that makes the output; reshapes after it only rename its elements."""
-    name = network.output
-    while isinstance(layer := network.by_name[name], Reshape):
-        name = layer.source
-    return name
-
-
-def _requantises(network: Network, name: str) -> bool:
-    layer = network.by_name[name]
-    if isinstance(layer, Clip):
-        source = network.by_name[layer.source]
-        return isinstance(source, SUMS) and network.only_consumer(source.name) is layer
-    return isinstance(layer, SUMS) and not isinstance(network.only_consumer(name), Clip)
-
-
-def _weight_choice(layer: Linear, recipe: QuantiseRecipe) -> Choice:
+def _weight_choice(layer: Linear | Conv, recipe: QuantiseRecipe) -> Choice:
     kept = layer.weight[layer.weight != 0]  # zeros are exact in every format and would drown the percentile
-    empty = Fixed(True, recipe.weight_bits_of(layer.name), 0, Rounding.RND_CONV, Overflow.SAT)
-    return describe(layer.name, "weight", kept, choose(kept, empty, recipe.calibration, recipe.percentile))
+    if layer.trainable:
+        chosen = choose(kept, _empty(recipe.weight_bits_of(layer.name)), recipe.calibration, recipe.percentile)
+    else:
+        wide = _covering(kept, _factor_bits(layer.name, recipe))
+        chosen = _exact(kept, layer.bias, wide) or wide
+    return describe(layer.name, "weight", kept, chosen)
 
 
 def _scale_formats(layer: Affine, recipe: QuantiseRecipe) -> tuple[Fixed, ...]:
     """Return a format for each channel: scales differ by orders of magnitude, and one format would zero the small."""
-    empty = Fixed(True, recipe.weight_bits_of(layer.name), 0, Rounding.RND_CONV, Overflow.SAT)
-    chosen = [choose(scale, empty, Calibration.MINMAX, recipe.percentile) for scale in layer.scale.reshape(-1, 1)]
+    width = recipe.weight_bits_of(layer.name) if layer.trainable else _factor_bits(layer.name, recipe)
+    exact = None if layer.trainable else _exact(layer.scale, layer.bias, _covering(layer.scale, width))
+    if exact is not None:
+        return (exact,) * len(layer.scale)
+    chosen = [_covering(scale, width) for scale in layer.scale.reshape(-1, 1)]
     used = [to.fraction for to, scale in zip(chosen, layer.scale, strict=True) if scale != 0]
     finest = min(used, default=0) + _SPREAD
     return tuple(replace(to, fraction=min(to.fraction, finest)) for to in chosen)
+
+
+def _factor_bits(name: str, recipe: QuantiseRecipe) -> int:
+    return recipe.layers.get(name, LayerBits()).weight_bits or max(recipe.weight_bits, FACTOR_BITS)
+
+
+def _covering(values: FloatArray, width: int) -> Fixed:
+    return choose(values, _empty(width), Calibration.MINMAX, 100)
+
+
+def _empty(width: int) -> Fixed:
+    return Fixed(True, width, 0, Rounding.RND_CONV, Overflow.SAT)
+
+
+def _exact(factors: FloatArray, bias: FloatArray, wide: Fixed) -> Fixed | None:
+    """Return the narrowest format of the factors, or None where they, or the bias on its step, would be rounded."""
+    whole = from_float(factors, wide)
+    if not whole.any():
+        return None
+    common = int(np.bitwise_or.reduce(np.abs(whole)))
+    zeros = (common & -common).bit_length() - 1
+    narrow = replace(wide, fraction=wide.fraction - zeros).with_range(*bounds(whole >> zeros))
+    return narrow if _lossless(factors, wide.fraction) and _lossless(bias, narrow.fraction) else None
+
+
+def _lossless(values: FloatArray, fraction: int) -> bool:
+    scaled = np.ldexp(values, fraction)
+    return np.array_equal(scaled, np.rint(scaled))
+
+
+def _result_choices(
+    network: Network, traces: Mapping[str, FloatArray], widths: Mapping[str, int], recipe: QuantiseRecipe
+) -> list[Choice]:
+    """Return the formats of all results; what a table reads is fitted to what comes out of the table."""
+    readers = table_readers(network)
+    values = {name: _values(network, name, traces) for name in widths}
+    found = {name: _result_choice(name, values[name], widths[name], recipe) for name in widths}
+    for name, reader in readers.items():
+        if recipe.calibration is Calibration.MSE and isinstance(network.by_name[name], Clip):
+            empty = replace(found[name].format, fraction=0)
+            to = choose_for_table(values[name], empty, reader, found[reader.name].format)
+            found[name] = describe(name, "result", values[name], to)
+    return list(found.values())
+
+
+def _values(network: Network, name: str, traces: Mapping[str, FloatArray]) -> FloatArray:
+    """Return the values that the result of a layer takes, before the first step of a loop too; infinities saturate."""
+    layer = network.by_name[name]
+    own = layer.values if isinstance(layer, ConstantLayer) else traces[name]
+    found = np.concatenate([own.ravel(), *(values.ravel() for values in initial_values(network, name))])
+    finite: FloatArray = found[np.isfinite(found)]
+    return finite
 
 
 def _result_choice(name: str, values: FloatArray, width: int, recipe: QuantiseRecipe) -> Choice:
@@ -125,12 +186,26 @@ def _result_choice(name: str, values: FloatArray, width: int, recipe: QuantiseRe
     return describe(name, "result", values, choose(values, empty, recipe.calibration, recipe.percentile))
 
 
+def _check_words(network: Network, widths: Mapping[str, int]) -> None:
+    """Refuse states, and what functions read, whose values no layer requantises."""
+    read: dict[str, tuple[str, ...]] = {
+        layer.name: (layer.source,) for layer in network.every_layer if isinstance(layer, Function)
+    }
+    read |= {layer.name: layer.new_states for layer in network.every_layer if isinstance(layer, Scan)}
+    for name, sources in read.items():
+        for source in sources:
+            if origin(network, source) not in widths:
+                kind = type(network.by_name[name]).__name__
+                msg = f"{name}: a {kind} cannot take {source!r}, whose values are not requantised; put a Clip after it"
+                raise UnsupportedError(msg)
+
+
 def _check_layers(network: Network, recipe: QuantiseRecipe, widths: Mapping[str, int]) -> None:
     for name, own in recipe.layers.items():
         if name not in network.by_name:
             msg = f"the recipe has widths for {name!r}, which is no layer{suggest(name, network.by_name)}"
             raise InputError(msg)
-        if own.weight_bits is not None and not isinstance(network.by_name[name], (Linear, Affine)):
+        if own.weight_bits is not None and not isinstance(network.by_name[name], (Linear, Conv, Affine)):
             msg = f"layers.{name}.weight_bits must be left out: a {type(network.by_name[name]).__name__} has no weights"
             raise InputError(msg)
         if own.activation_bits is not None and name not in widths:
@@ -139,7 +214,15 @@ def _check_layers(network: Network, recipe: QuantiseRecipe, widths: Mapping[str,
 
 
 def _instead(network: Network, name: str) -> str:
-    reader = network.only_consumer(name)
-    if reader is not None and isinstance(network.by_name[name], SUMS):
+    layer, reader = network.by_name[name], network.only_consumer(name)
+    if reader is not None and isinstance(layer, SUMS):
         return f"its result is requantised after {reader.name!r}; set it there"
-    return f"its result has the format of {network.by_name[name].sources[0]!r}; set it there"
+    match layer:
+        case ArgMax():
+            return "its result is an index, as wide as the number of channels needs"
+        case Concat():
+            return f"its result holds all of {', '.join(map(repr, layer.parts))} exactly; set it there"
+        case Clip():
+            return f"its result has the format of {layer.source!r}; set it there"
+        case _:
+            return f"its result has the format of {origin(network, name)!r}; set it there"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST_BITS = 32
 """The widest word that a recipe may ask for; sums are as wide as they must be."""
 
+MOST_TABLE_BITS = 16
+"""The widest word that a function may read: its table has an entry for every value of the word."""
+
 
 class Calibration(Enum):
     """How the binary point of a tensor is found."""
@@ -49,8 +52,9 @@ class LayerBits:
 class QuantiseRecipe:
     """How to quantise; strings are accepted where a field is an enum.
 
-    ``output_bits`` of None leaves the result as the exact sum of its layer. ``layers`` maps layer names, as
-    ``capture`` gives them, to widths of their own. ``fine_tune`` of None quantises after training, without any more.
+    ``function_bits`` is the width of what the table of a function reads, such as that of a sigmoid. ``output_bits`` of
+    None leaves the result as the exact sum of its layer. ``layers`` maps layer names, as ``capture`` gives them, to
+    widths of their own. ``fine_tune`` of None quantises after training, without any more.
     ``percentile`` serves the calibration of that name, on the first ``calibration_samples`` of the training data.
 
     Raises:
@@ -60,6 +64,7 @@ class QuantiseRecipe:
     weight_bits: int = 8
     activation_bits: int = 8
     input_bits: int = 8
+    function_bits: int = 10
     output_bits: int | None = None
     calibration: Calibration = Calibration.MSE
     percentile: float = 99.9
@@ -73,6 +78,7 @@ class QuantiseRecipe:
     def __post_init__(self) -> None:
         for name in ("weight_bits", "activation_bits", "input_bits"):
             bits(name, getattr(self, name))
+        bits("function_bits", self.function_bits, most=MOST_TABLE_BITS)
         if self.output_bits is not None:
             bits("output_bits", self.output_bits)
         for name, kind in (("calibration", Calibration), ("rounding", Rounding), ("overflow", Overflow)):
@@ -123,15 +129,15 @@ class QuantiseRecipe:
         return plain(asdict(self))
 
 
-def bits(name: str, value: object) -> int:
+def bits(name: str, value: object, *, most: int = MOST_BITS) -> int:
     """Return ``value`` as a width.
 
     Raises:
-        InputError: it is no integer in 1…32.
+        InputError: it is no integer in 1…most.
     """
     width = integer(name, value, low=1)
-    if width > MOST_BITS:
-        msg = f"{name} must be at most {MOST_BITS}, not {width}"
+    if width > most:
+        msg = f"{name} must be at most {most}, not {width}"
         raise InputError(msg)
     return width
 

@@ -13,12 +13,16 @@ from fpgaprune.prune.checks import known_keys, table
 from fpgaprune.prune.history import History
 from fpgaprune.quantise.calibrate import Choice
 from fpgaprune.quantise.fold import FoldReport
+from fpgaprune.quantise.layers import QuantisedAffine, QuantisedConv, QuantisedLinear
+from fpgaprune.quantise.nested import every_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.capture.network import Network
     from fpgaprune.quantise.layers import QuantisedLayer
+
+_WEIGHTED = (QuantisedLinear, QuantisedConv, QuantisedAffine)
 
 
 @dataclass(frozen=True)
@@ -83,14 +87,17 @@ class QuantiseReport:
 
 
 def sparsity_of(network: Network, layers: tuple[QuantisedLayer, ...]) -> tuple[LayerSparsity, ...]:
-    """Return the sparsity of each layer that has weights, in the real network and in the quantised layers."""
+    """Return the sparsity of each layer that has weights of its own, in the real network and in the quantised layers.
+
+    Weights that are part of an operation do not count; those inside of loops do.
+    """
     found = []
-    for layer in layers:
-        for name in ("weight", "scale"):
-            if hasattr(layer, name):
-                real, whole = getattr(network.by_name[layer.name], name), getattr(layer, name)
-                counts = int(np.count_nonzero(real)), int(np.count_nonzero(whole))
-                found.append(LayerSparsity(layer.name, whole.size, *counts))
+    for layer in every_layer(layers):
+        if isinstance(layer, _WEIGHTED) and layer.trainable:
+            name = "scale" if isinstance(layer, QuantisedAffine) else "weight"
+            real, whole = getattr(network.by_name[layer.name], name), getattr(layer, name)
+            counts = int(np.count_nonzero(real)), int(np.count_nonzero(whole))
+            found.append(LayerSparsity(layer.name, whole.size, *counts))
     return tuple(found)
 
 

@@ -11,11 +11,53 @@ from torch import Tensor, nn
 from typing_extensions import assert_never
 
 from fpgaprune.capture.network import Network
-from fpgaprune.capture.records import Add, Affine, BatchNorm, Clip, FloatArray, InputLayer, Layer, Linear, Reshape
-from fpgaprune.quantise.grid import to_grid, to_step
+from fpgaprune.capture.records import (
+    Add,
+    Affine,
+    ArgMax,
+    BatchNorm,
+    Clip,
+    Concat,
+    ConstantLayer,
+    Conv,
+    FloatArray,
+    Function,
+    Gather,
+    InputLayer,
+    Layer,
+    Linear,
+    MatMul,
+    Maximum,
+    MaxPool,
+    Multiply,
+    Reshape,
+    Scan,
+)
+from fpgaprune.quantise.grid import to_grid
+from fpgaprune.quantise.modules import (
+    AddStep,
+    AffineStep,
+    ArgMaxStep,
+    ClipStep,
+    ConcatStep,
+    ConstantStep,
+    Conv1dStep,
+    Conv2dStep,
+    FunctionStep,
+    GatherStep,
+    Grids,
+    InputStep,
+    LinearStep,
+    MatMulStep,
+    MaximumStep,
+    MaxPoolStep,
+    MultiplyStep,
+    ReshapeStep,
+)
+from fpgaprune.quantise.places import givers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fpgaprune.fixed import Fixed
     from fpgaprune.quantise.plan import Plan
@@ -24,7 +66,7 @@ if TYPE_CHECKING:
 class QuantisedNetwork(nn.Module):
     """A network that computes on the grids of a plan; in float64 it is exact, in float32 it serves training.
 
-    Inputs have shape (batch, *input shape) and any floating-point type, which becomes that of the parameters.
+    Inputs have the user's shape (batch, …) and any floating-point type, which becomes that of the parameters.
     """
 
     _type: Tensor
@@ -37,101 +79,54 @@ class QuantisedNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output for a batch of inputs."""
-        return self.trace(x)[self._network.output]
+        known = {self._network.input.name: x.to(self._type.dtype)}
+        _run(self._network.layers, self.steps, known)
+        return known[self._network.output]
 
     def trace(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the result of each layer by its name."""
+        """Return the result of each layer by its name; those inside of loops are (batch, steps, *shape)."""
         known = {self._network.input.name: x.to(self._type.dtype)}
-        for layer, step in zip(self._network.layers, self.steps, strict=True):
-            known[layer.name] = step(*(known[name] for name in layer.sources or (layer.name,)))
+        _run(self._network.layers, self.steps, known, inside=True)
         return known
 
     def network(self) -> Network:
         """Return the network with the weights as they are now, in float64."""
-        layers = (_with_weights(layer, step) for layer, step in zip(self._network.layers, self.steps, strict=True))
-        return Network(tuple(layers), self._network.output)
+        return Network(_all_with_weights(self._network.layers, self.steps), self._network.output)
 
 
-class RequantiseStep(nn.Module):
-    """The input and reshapes: the values of (batch, …) in the shape (batch, *shape), on a grid where one is given."""
+class ScanStep(nn.Module):
+    """A recurrent loop over the steps of its body."""
 
-    def __init__(self, shape: tuple[int, ...], result: Fixed | None) -> None:
+    def __init__(self, layer: Scan, steps: Iterable[nn.Module], formats: Iterable[Fixed]) -> None:
         super().__init__()
-        self._shape = shape
-        self._result = result
+        self._layer = layer
+        self._input = next(name for name in givers(layer) if name not in layer.state_names)
+        self.steps = nn.ModuleList(steps)
+        for i, (values, to) in enumerate(zip(layer.initial, formats, strict=True)):
+            self.register_buffer(f"_initial{i}", to_grid(torch.tensor(values), to), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the values on their grid."""
-        return _requantised(x.reshape(len(x), *self._shape), self._result)
+        """Return the state of every step (batch, steps, …) for a sequence (batch, steps, …)."""
+        result = self._layer.new_states[self._layer.result]
+        return torch.stack([known[result] for known in self._loop(x, inside=False)], dim=1)
 
+    def trace(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the results of all layers inside by their names, each (batch, steps, …), at the place of its step."""
+        steps = self._loop(x, inside=True)
+        return {name: torch.stack([known[name] for known in steps], dim=1) for name in steps[0]}
 
-class ClipStep(nn.Module):
-    """A clip whose ends lie on the grid of what it reads."""
-
-    def __init__(self, layer: Clip, fraction: int, result: Fixed | None) -> None:
-        super().__init__()
-        self._low, self._high = (_on_step(end, fraction) for end in (layer.low, layer.high))
-        self._result = result
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the limited values."""
-        if self._low is not None or self._high is not None:
-            x = x.clamp(self._low, self._high)
-        return _requantised(x, self._result)
-
-
-class LinearStep(nn.Linear):
-    """A matrix product with weights on their grid and the bias on that of the products.
-
-    It is an nn.Linear so that masks find its weight.
-    """
-
-    def __init__(self, layer: Linear, weight: Fixed, bias_fraction: int, result: Fixed | None) -> None:
-        outputs, inputs = layer.weight.shape
-        super().__init__(inputs, outputs, device="meta")
-        self.weight = _parameter(layer.weight)
-        self.bias = _parameter(layer.bias)
-        self._weight_format = weight
-        self._bias_fraction = bias_fraction
-        self._result = result
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # nn.Linear's own name
-        """Return the sums."""
-        weight, bias = to_grid(self.weight, self._weight_format), to_step(self.bias, self._bias_fraction)
-        return _requantised(nn.functional.linear(input, weight, bias), self._result)
-
-
-class AffineStep(nn.Module):
-    """A product with one weight a channel, each on a grid of its own, and the bias on the finest of the products."""
-
-    _unit: Tensor
-
-    def __init__(self, layer: Affine, scales: tuple[Fixed, ...], bias_fraction: int, result: Fixed | None) -> None:
-        super().__init__()
-        self.scale = _parameter(layer.scale)
-        self.bias = _parameter(layer.bias)
-        unit = torch.tensor([to.step for to in scales], dtype=torch.float64)
-        self.register_buffer("_unit", unit, persistent=False)
-        self._whole = replace(scales[0], fraction=0)
-        self._bias_fraction = bias_fraction
-        self._result = result
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the sums."""
-        scale = to_grid(self.scale / self._unit, self._whole) * self._unit
-        return _requantised(x * scale + to_step(self.bias, self._bias_fraction), self._result)
-
-
-class AddStep(nn.Module):
-    """The sum of two tensors."""
-
-    def __init__(self, result: Fixed | None) -> None:
-        super().__init__()
-        self._result = result
-
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return the sum."""
-        return _requantised(left + right, self._result)
+    def _loop(self, x: Tensor, *, inside: bool) -> list[dict[str, Tensor]]:
+        """Return the results in each step, in the order of the sequence; all of them, or the new states alone."""
+        states = [self.get_buffer(f"_initial{i}") for i in range(len(self._layer.initial))]
+        states = [state.expand(len(x), *state.shape) for state in states]
+        entries = x.unbind(dim=1)
+        found = []
+        for entry in reversed(entries) if self._layer.reverse else entries:
+            known = {self._input: entry, **dict(zip(self._layer.state_names, states, strict=True))}
+            _run(self._layer.body, self.steps, known, inside=inside)
+            states = [known[name] for name in self._layer.new_states]
+            found.append(known if inside else dict(zip(self._layer.new_states, states, strict=True)))
+        return found[::-1] if self._layer.reverse else found
 
 
 @torch.no_grad()
@@ -141,9 +136,10 @@ def keep_dead(network: QuantisedNetwork) -> Callable[[nn.Module], None]:
     These are the zero biases of neurons without inputs, which pruning removed, and the scales that are zero.
     """
     dead: list[tuple[Tensor, Tensor]] = []
-    for step in network.steps:
-        if isinstance(step, LinearStep):
-            dead.append((step.bias, ~step.weight.any(dim=1) & (step.bias == 0)))
+    for step in network.modules():
+        if isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)):
+            assert step.bias is not None  # noqa: S101  # there always is one, zeros where the model has none
+            dead.append((step.bias, ~step.weight.flatten(1).any(dim=1) & (step.bias == 0)))
         elif isinstance(step, AffineStep):
             dead.append((step.scale, step.scale == 0))
 
@@ -155,19 +151,59 @@ def keep_dead(network: QuantisedNetwork) -> Callable[[nn.Module], None]:
     return zero
 
 
+def _run(layers: tuple[Layer, ...], steps: nn.ModuleList, known: dict[str, Tensor], *, inside: bool = False) -> None:
+    """Add the result of each layer to ``known``, which holds the inputs; also of those ``inside`` of loops, if told."""
+    batch = next(iter(known.values()))
+    for layer, step in zip(layers, steps, strict=True):
+        if inside and isinstance(layer, Scan) and isinstance(step, ScanStep):
+            known |= step.trace(known[layer.source])
+            known[layer.name] = known[layer.new_states[layer.result]]
+        elif isinstance(layer, ConstantLayer):
+            known[layer.name] = step(batch)
+        else:
+            known[layer.name] = step(*(known[name] for name in layer.sources or (layer.name,)))
+
+
 def _step(layer: Layer, network: Network, plan: Plan) -> nn.Module:
-    fraction, result = plan.sum_fraction(network, layer.name), plan.results.get(layer.name)
+    result = plan.results.get(layer.name)
     match layer:
-        case InputLayer() | Reshape():
-            return RequantiseStep(layer.shape, result)
+        case InputLayer():
+            return InputStep(layer.shape, layer.axes, result) if layer is network.input else nn.Identity()
+        case ConstantLayer():
+            return ConstantStep(layer, plan.results[layer.name])
         case Linear():
-            return LinearStep(layer, plan.weights[layer.name], fraction, result)
+            return LinearStep(layer, _grids(layer, network, plan))
+        case Conv():
+            kind = Conv1dStep if len(layer.windows.kernel) == 1 else Conv2dStep
+            return kind(layer, _grids(layer, network, plan))
         case Affine():
-            return AffineStep(layer, plan.scales[layer.name], fraction, result)
+            return AffineStep(layer, plan.scales[layer.name], plan.sum_fraction(network, layer.name), result)
         case Clip():
-            return ClipStep(layer, fraction, result)
+            return ClipStep(layer, plan.sum_fraction(network, layer.name), result)
+        case Function():
+            table, fraction = plan.table(network, layer), plan.fraction(network, layer.source)
+            return FunctionStep(layer, table, fraction, plan.results[layer.name])
         case Add():
-            return AddStep(result)
+            return AddStep(result, subtract=layer.subtract)
+        case Multiply():
+            return MultiplyStep(result)
+        case MatMul():
+            return MatMulStep(result)
+        case MaxPool():
+            return MaxPoolStep(layer.windows)
+        case Maximum():
+            return MaximumStep()
+        case ArgMax():
+            return ArgMaxStep()
+        case Reshape():
+            return ReshapeStep(layer.shape)
+        case Gather():
+            return GatherStep(layer, math.prod(network.by_name[layer.source].shape))
+        case Concat():
+            return ConcatStep()
+        case Scan():
+            inside = [_step(inner, network, plan) for inner in layer.body]
+            return ScanStep(layer, inside, [plan.word(network, name) for name in layer.state_names])
         case BatchNorm():
             msg = f"{layer.name}: fold batch normalisation before quantising"
             raise TypeError(msg)
@@ -175,29 +211,26 @@ def _step(layer: Layer, network: Network, plan: Plan) -> nn.Module:
             assert_never(layer)
 
 
+def _grids(layer: Linear | Conv, network: Network, plan: Plan) -> Grids:
+    fraction = plan.sum_fraction(network, layer.name)
+    return Grids(plan.weights[layer.name], fraction, plan.results.get(layer.name))
+
+
+def _all_with_weights(layers: tuple[Layer, ...], steps: nn.ModuleList) -> tuple[Layer, ...]:
+    return tuple(_with_weights(layer, step) for layer, step in zip(layers, steps, strict=True))
+
+
 def _with_weights(layer: Layer, step: nn.Module) -> Layer:
-    match layer, step:
-        case Linear(), LinearStep():
-            return replace(layer, weight=_array(step.weight), bias=_array(step.bias))
-        case Affine(), AffineStep():
-            return replace(layer, scale=_array(step.scale), bias=_array(step.bias))
-        case _:
-            return layer
+    if isinstance(layer, Scan) and isinstance(step, ScanStep):
+        return replace(layer, body=_all_with_weights(layer.body, step.steps))
+    if isinstance(layer, Affine) and isinstance(step, AffineStep):
+        return replace(layer, scale=_array(step.scale), bias=_array(step.bias))
+    if isinstance(layer, (Linear, Conv)) and isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)):
+        assert step.bias is not None  # noqa: S101  # as in keep_dead
+        return replace(layer, weight=_array(step.weight), bias=_array(step.bias))
+    return layer
 
 
-def _requantised(x: Tensor, to: Fixed | None) -> Tensor:
-    return x if to is None else to_grid(x, to)
-
-
-def _on_step(end: float | None, fraction: int) -> float | None:
-    """Return the end of a clip as the nearest multiple of ``2**-fraction``, half to even."""
-    return None if end is None else math.ldexp(round(math.ldexp(end, fraction)), -fraction)
-
-
-def _parameter(values: FloatArray) -> nn.Parameter:
-    return nn.Parameter(torch.tensor(values, dtype=torch.float64))
-
-
-def _array(parameter: Tensor) -> FloatArray:
-    array: FloatArray = parameter.detach().double().numpy()
+def _array(tensor: Tensor) -> FloatArray:
+    array: FloatArray = tensor.detach().double().numpy()
     return array

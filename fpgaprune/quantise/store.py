@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import MISSING, Field, asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from fpgaprune.capture.records import FunctionKind
 from fpgaprune.errors import FpgapruneError, InputError, suggest
 from fpgaprune.fixed import Fixed, IntArray, bounds
 from fpgaprune.paths import fresh_folder
@@ -19,6 +20,7 @@ from fpgaprune.quantise.layers import LAYERS, QuantisedLayer
 from fpgaprune.quantise.model import QuantisedModel
 from fpgaprune.quantise.recipe import QuantiseRecipe
 from fpgaprune.quantise.report import QuantiseReport
+from fpgaprune.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,11 +83,34 @@ def _encoded(layer: QuantisedLayer, arrays: dict[str, IntArray]) -> dict[str, ob
     values: dict[str, object] = {"kind": type(layer).__name__}
     for item in fields(layer):
         value = getattr(layer, item.name)
-        if isinstance(value, np.ndarray):
-            arrays[f"{layer.name}.{item.name}"] = _narrowed(value)
-        else:
-            values[item.name] = str(value) if isinstance(value, Fixed) else value
+        match str(item.type):
+            case "IntArray":
+                arrays[f"{layer.name}.{item.name}"] = _narrowed(value)
+            case "tuple[IntArray, ...]":
+                arrays |= {f"{layer.name}.{item.name}.{i}": _narrowed(array) for i, array in enumerate(value)}
+                values[_key(item)] = len(value)
+            case "tuple[QuantisedLayer, ...]":
+                values[_key(item)] = [_encoded(inner, arrays) for inner in value]
+            case _:
+                values[_key(item)] = _plain(value)
     return values
+
+
+def _key(item: Field[Any]) -> str:
+    """Return the key of a field in the manifest, where ``kind`` is that of the layer."""
+    return "function" if item.name == "kind" else item.name
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Fixed():
+            return str(value)
+        case FunctionKind():
+            return value.value
+        case Windows():
+            return asdict(value)
+        case _:
+            return value
 
 
 def _narrowed(array: IntArray) -> IntArray:
@@ -93,18 +118,22 @@ def _narrowed(array: IntArray) -> IntArray:
     low, high = bounds(array)
     kinds = (np.dtype(name) for name in ("int8", "int16", "int32", "int64"))
     kind = next(kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
-    return np.ascontiguousarray(array, dtype=kind)
+    return np.array(array, dtype=kind, order="C")  # ascontiguousarray would give a scalar an axis
 
 
 _READ: Mapping[str, Callable[[Any], object]] = {
     "str": str,
     "bool": bool,
     "int": int,
+    "float": float,
     "int | None": lambda value: None if value is None else int(value),
     "tuple[int, ...]": lambda value: tuple(int(size) for size in value),
+    "tuple[str, ...]": lambda value: tuple(str(name) for name in value),
     "Fixed": Fixed.parse,
+    "Windows": lambda value: _windows(table("windows", value)),
+    "records.FunctionKind": FunctionKind,
 }
-"""How a field is read back, by the annotation of the record's field."""
+"""How a field is read back that holds no array and no layers, by the annotation of the record's field."""
 
 
 def _decoded(values: Mapping[str, object], arrays: Mapping[str, IntArray]) -> QuantisedLayer:
@@ -113,11 +142,34 @@ def _decoded(values: Mapping[str, object], arrays: Mapping[str, IntArray]) -> Qu
         msg = f"{kind!r} is no kind of layer{suggest(kind, _KINDS)}"
         raise InputError(msg)
     items = fields(_KINDS[kind])
-    known_keys(kind, values, ["kind", *(item.name for item in items)])
-    found = {item.name: _READ[str(item.type)](values[item.name]) for item in items if item.type != "IntArray"}
-    whole = {item.name: _array(arrays, f"{values['name']}.{item.name}") for item in items if item.type == "IntArray"}
-    layer: QuantisedLayer = _KINDS[kind](**found, **whole)
+    known_keys(kind, values, ["kind", *map(_key, items)])
+    layer: QuantisedLayer = _KINDS[kind](
+        **{item.name: _field(item, values, arrays) for item in items if not _left_out(item, values)}
+    )
     return layer
+
+
+def _left_out(item: Field[Any], values: Mapping[str, object]) -> bool:
+    """Return whether an older version, which had no such field, wrote the layer."""
+    return _key(item) not in values and item.default is not MISSING
+
+
+def _field(item: Field[Any], values: Mapping[str, Any], arrays: Mapping[str, IntArray]) -> object:
+    match str(item.type):
+        case "IntArray":
+            return _array(arrays, f"{values['name']}.{item.name}")
+        case "tuple[IntArray, ...]":
+            return tuple(_array(arrays, f"{values['name']}.{item.name}.{i}") for i in range(values[_key(item)]))
+        case "tuple[QuantisedLayer, ...]":
+            return tuple(_decoded(table("a layer", inner), arrays) for inner in values[_key(item)])
+        case annotation:
+            return _READ[annotation](values[_key(item)])
+
+
+def _windows(values: Mapping[str, Any]) -> Windows:
+    names = [item.name for item in fields(Windows)]
+    known_keys("windows", values, names)
+    return Windows(*(tuple(int(entry) for entry in values[name]) for name in names))
 
 
 def _array(arrays: Mapping[str, IntArray], name: str) -> IntArray:

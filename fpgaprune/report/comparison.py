@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
-from fpgaprune.resources import Resources, estimate, to_data
+from fpgaprune.resources import Resources, estimate, to_data, together
 from fpgaprune.sim import Verdict, read_verdict
 from fpgaprune.sim import to_data as verdict_to_data
 
@@ -148,7 +148,7 @@ def compare(folders: Sequence[ProjectFolder]) -> Comparison:
 
 def _point(folder: ProjectFolder) -> Point:
     resources = estimate(lower(folder.design))
-    by_layer = {layer.layer: layer for layer in resources.layers if layer.nonzeros}
+    by_layer = _by_layer(resources)
     try:
         said = folder.manifest["point"]
         layers = tuple(_layer_point(layer, by_layer) for layer in said["layers"])
@@ -165,6 +165,15 @@ def _point(folder: ProjectFolder) -> Point:
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{folder.path}: the manifest does not describe the pruned network ({type(error).__name__}: {error})"
         raise InputError(msg) from error
+
+
+def _by_layer(resources: Resources) -> dict[str, LayerResources]:
+    """Return the matrices of each layer as one: a parallel design has one for each step of a loop."""
+    found: dict[str, LayerResources] = {}
+    for layer in resources.layers:
+        if layer.nonzeros:
+            found[layer.layer] = together(found[layer.layer], layer) if layer.layer in found else layer
+    return found
 
 
 def _share(value: object) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +40,13 @@ class LayerResources:
     bram_18k: int
     uram: int
     latency_cycles: int
+
+
+def together(one: LayerResources, other: LayerResources) -> LayerResources:
+    """Return two kernels of one layer as one: what they take adds up, and they work at the same time."""
+    added = {name: getattr(one, name) + getattr(other, name) for name in ("nonzeros", "adder_bits", "multipliers")}
+    added |= {amount: getattr(one, amount) + getattr(other, amount) for amount in AMOUNTS}
+    return replace(one, latency_cycles=max(one.latency_cycles, other.latency_cycles), **added)
 
 
 @dataclass(frozen=True)

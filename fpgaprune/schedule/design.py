@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
 from fpgaprune.intervals import verify
-from fpgaprune.ir import MatVec
+from fpgaprune.ir import MatVec, Scan, Window
 from fpgaprune.passes import optimise
 from fpgaprune.paths import identifier
+from fpgaprune.schedule.loops import forward_loops
+from fpgaprune.schedule.vectors import as_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 PARALLEL_LIMIT = 4096
 """Elements of a vector that the vendor tool still gives a register each (AMD UG1399, array partition)."""
+
+
+_MOST_AXES = 2
 
 
 class Strategy(enum.Enum):
@@ -33,6 +38,7 @@ class Interface(enum.Enum):
     """How vectors enter and leave the design."""
 
     PARALLEL = "parallel"  # all elements in one cycle
+    STREAM = "stream"  # one position after the other (AXI4-Stream)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +60,21 @@ class Design:
         if not (math.isfinite(self.clock_ns) and self.clock_ns > 0):
             msg = f"the clock period must be a positive number of ns, not {self.clock_ns}"
             raise InputError(msg)
-        for op in self.graph.ops:
-            if isinstance(op, MatVec) and op.output.name not in self.strategies:
+        for op in matrices(self.graph):
+            if op.output.name not in self.strategies:
                 msg = f"{op.output.name}: no strategy was chosen for this matrix"
                 raise InputError(msg)
+
+
+def matrices(graph: Graph) -> tuple[MatVec, ...]:
+    """Return the matrices of a graph, those in the bodies of its loops included."""
+    found: list[MatVec] = []
+    for op in graph.ops:
+        if isinstance(op, MatVec):
+            found.append(op)
+        elif isinstance(op, Scan):
+            found += matrices(op.body)
+    return tuple(found)
 
 
 def schedule(
@@ -71,18 +88,47 @@ def schedule(
 ) -> Design:
     """Clean the graph up, verify it, and choose a strategy for each matrix; the clock defaults to the board's.
 
+    A parallel design is a graph of vectors alone; in a streaming one only the bodies of loops are.
+
     Raises:
         GraphError: a format that does not hold what reaches it.
-        InputError: a vector too long for the parallel interface, a bad clock.
+        InputError: a network too large for the interface, a bad clock.
     """
     verify(graph)
     clean = optimise(graph)
+    shaped = _parallel(clean) if interface is Interface.PARALLEL else _streaming(clean)
+    strategies = {op.output.name: strategy for op in matrices(shaped)}
+    return Design(identifier(name), shaped, board, clock_ns or board.clock_ns, interface, strategies)
+
+
+def _parallel(graph: Graph) -> Graph:
+    vectors = as_vectors(graph)
+    clean = vectors if vectors is graph else optimise(vectors)
     for tensor in clean.tensors.values():
-        if interface is Interface.PARALLEL and tensor.size > PARALLEL_LIMIT:
+        if tensor.size > PARALLEL_LIMIT:
             msg = (
                 f"{tensor.name}: {tensor.size} elements are more than the {PARALLEL_LIMIT} that a parallel interface "
-                "can hold in registers; use smaller layers or a smaller input"
+                "can hold in registers; use the stream interface (--io stream), or smaller layers"
             )
             raise InputError(msg)
-    strategies = {op.output.name: strategy for op in clean.ops if isinstance(op, MatVec)}
-    return Design(identifier(name), clean, board, clock_ns or board.clock_ns, interface, strategies)
+    return clean
+
+
+def _streaming(graph: Graph) -> Graph:
+    for op in graph.ops:
+        if isinstance(op, Window) and len(op.windows.kernel) > _MOST_AXES:
+            msg = (
+                f"{op.output.name}: a window over {len(op.windows.kernel)} axes cannot be streamed; a stream knows "
+                "rows and columns, so merge the other axes, or use the parallel interface (--io parallel)"
+            )
+            raise InputError(msg)
+    loops = forward_loops(graph)
+    prepared = loops if loops is graph else optimise(loops)
+    for tensor in prepared.tensors.values():
+        if tensor.channels > PARALLEL_LIMIT:
+            msg = (
+                f"{tensor.name}: {tensor.channels} channels are more than the {PARALLEL_LIMIT} words that one beat of "
+                "a stream can hold; use fewer channels, or pool before flattening"
+            )
+            raise InputError(msg)
+    return prepared

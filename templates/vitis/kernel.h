@@ -23,6 +23,58 @@ inline Sum dot(const Input *input, const Column *column, const Number *weight, S
   return sum;
 }
 
+// The largest of value[0], value[STRIDE], value[2 * STRIDE] and so on, COUNT in all.
+template <class Word, int COUNT, int STRIDE>
+inline Word largest(const Word *value) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  Word found = value[0];
+  for (int i = 1; i < COUNT; ++i) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    found = value[i * STRIDE] > found ? value[i * STRIDE] : found;
+  }
+  return found;
+}
+
+// The place of the largest of COUNT values, the first of equals.
+template <class Place, class Word, int COUNT>
+inline Place place_of_largest(const Word *value) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  Word found = value[0];
+  Place place = 0;
+  for (int i = 1; i < COUNT; ++i) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    if (value[i] > found) {
+      found = value[i];
+      place = i;
+    }
+  }
+  return place;
+}
+
+// left[0] * right[0] + left[1] * right[1] + ... over COUNT pairs.
+template <class Sum, int COUNT, class Left, class Right>
+inline Sum inner_product(const Left *left, const Right *right) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  Sum sum = 0;
+  for (int i = 0; i < COUNT; ++i) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    sum += left[i] * right[i];
+  }
+  return sum;
+}
+
 // The rounding modes of ap_fixed.
 enum Rounding {
   TRN,         // towards minus infinity

@@ -18,6 +18,19 @@ void trace(const char *tensor, const Word *words, int size) {
   trace_stream() << '\n';
 }
 
+// The beats of a stream, which stay in it.
+template <class Stream>
+void trace(const char *tensor, Stream &stream) {
+  trace_stream() << tensor;
+  for (std::size_t beat = stream.size(); beat > 0; --beat) {
+    const auto read = stream.read();
+    for (const auto &word : read.word)
+      trace_stream() << ' ' << decimal(word);
+    stream.write(read);
+  }
+  trace_stream() << '\n';
+}
+
 } // namespace fpgaprune
 
 #endif

@@ -9,12 +9,14 @@ import pytest
 
 from fpgaprune import tools
 from fpgaprune.capture import Add, Affine, Clip, InputLayer, Linear, Network, Reshape
+from fpgaprune.capture.records import Concat, Function, FunctionKind, Gather, MaxPool, Multiply
 from fpgaprune.errors import InputError, ToolError, UnsupportedError
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.frontend import Baseline, compile_baseline, convert, write_baseline
 from fpgaprune.quantise import QuantisedModel
 from fpgaprune.quantise.freeze import freeze
 from fpgaprune.quantise.plan import Plan
+from tests.frontend.nets import conv, quantised, samples_of, sparse, unsigned, windows
 
 PART, CLOCK_NS = "xcu250-figd2104-2L-e", 5.0
 
@@ -132,5 +134,61 @@ def test_a_clip_of_our_own_is_refused_by_name(tmp_path):
     model = QuantisedModel(freeze(net, PLAN), "out")
     result = convert(model, PART, CLOCK_NS, rng.normal(size=(20, 2, 3)))
     with pytest.raises(UnsupportedError, match=r"^out: stock hls4ml has no clip to -1\.0…0\.5; leave the baseline out"):
+        write_baseline(result.model_graph, tmp_path / "stock")
+    assert not list(tmp_path.iterdir())
+
+
+def images(rng):
+    """A small network of every kind of window that stock hls4ml has C++ for, channels first for its user."""
+    over = windows((3, 2), (1, 2), (1, 1), after=(0, 0))
+    positions = over.positions((4, 5))
+    steps = windows((3,), None, (1,))
+    flat = np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1).ravel()
+    results = {"conv": signed(7, 3), "act": unsigned(4, 2), "bn": signed(6, 2), "dw1": signed(6, 3), "fc": signed(7, 3)}
+    results |= {"conv1": signed(6, 3), "diff": signed(6, 2), "product": signed(7, 2, Rounding.TRN), "dw": signed(6, 3)}
+    return quantised(
+        conv(rng, "conv", "x", 2, 3, over, (4, 5)),
+        conv(rng, "dw", "conv", 3, 3, windows((2, 2), None, (1, 0), after=(0, 1)), positions, groups=3),
+        Clip("act", "dw", (*positions, 3), 0.0, None),
+        Affine("bn", "act", np.array([0.5, -1.5, 2.0]), rng.normal(size=3), positions=positions),
+        MaxPool("pool", "bn", windows((2, 2), (2, 1), (1, 1), after=(0, 0)), (2, 3, 3)),
+        Reshape("steps", "pool", (6, 3)),
+        conv(rng, "conv1", "steps", 3, 3, steps, (6,)),
+        conv(rng, "dw1", "conv1", 3, 3, steps, (6,)),
+        Add("diff", "dw1", "steps", (6, 3), subtract=True),
+        Multiply("product", "diff", "conv1", (6, 3)),
+        MaxPool("pool1", "product", windows((2,), None, (1,)), (7, 3)),
+        conv(rng, "strided", "pool1", 3, 1, windows((1,), (1,)), (7,)),
+        Linear("wide", "steps", sparse(rng, 1, 3), rng.normal(size=1), positions=(6,)),
+        Concat("both", ("product", "wide"), (6, 4)),
+        Reshape("image", "both", (2, 3, 4)),
+        Gather("flat", "image", (24,), flat),
+        Reshape("line", "strided", (7,)),
+        Concat("all", ("flat", "line"), (31,)),
+        Linear("fc", "all", sparse(rng, 3, 31), rng.normal(size=3)),
+        shape=(4, 5, 2), axes=(1, 2, 0), results=results,
+    )  # fmt: skip
+
+
+@pytest.mark.needs("g++")
+def test_the_stock_project_of_images_and_sequences_computes_the_same_numbers(tmp_path):
+    rng = np.random.default_rng(1)
+    model = images(rng)
+    samples = samples_of(model, rng, 200)
+    result = convert(model, PART, CLOCK_NS, samples)
+    write_baseline(result.model_graph, tmp_path / "stock")
+    baseline = compile_baseline(result.model_graph, tmp_path / "stock", timeout_s=300)
+    expected = model.forward(samples)
+    assert np.array_equal(baseline.predict(samples.transpose(0, 2, 3, 1)), expected)
+    assert len(np.unique(expected)) > 20
+
+
+def test_a_layer_of_our_own_is_refused_by_name(tmp_path):
+    model = quantised(
+        Function("net.tanh", "x", (3,), FunctionKind.TANH), shape=(3,), results={"net.tanh": signed(6, 4)}
+    )
+    result = convert(model, PART, CLOCK_NS, np.zeros((1, 3)))
+    message = r"^net\.tanh: stock hls4ml has no exact counterpart of this Function; leave the baseline out"
+    with pytest.raises(UnsupportedError, match=message):
         write_baseline(result.model_graph, tmp_path / "stock")
     assert not list(tmp_path.iterdir())

@@ -74,9 +74,9 @@ CLIPS = {
     (0.0, 6.0): ("Activation", "relu6"),
     (0.0, 1.0): ("Activation", "relu1"),
     (None, None): ("Activation", "linear"),
-    (0.0, 2.0): ("FpgapruneClip", None),
-    (-1.0, 1.0): ("FpgapruneClip", None),
-    (None, 1.0): ("FpgapruneClip", None),
+    (0.0, 2.0): ("FpgapruneLayer", None),
+    (-1.0, 1.0): ("FpgapruneLayer", None),
+    (None, 1.0): ("FpgapruneLayer", None),
 }
 
 
@@ -84,14 +84,14 @@ CLIPS = {
 def test_a_clip_becomes_the_activation_that_is_exactly_it(ends):
     entry = layer_list(quantised(Clip("c", "x", (2,), *ends), results={"c": U4})).layers[1]
     assert (entry["class_name"], entry.get("activation")) == CLIPS[ends]
-    if entry["class_name"] == "FpgapruneClip":
-        assert (entry["low"], entry["high"]) == ends
+    if entry["class_name"] == "FpgapruneLayer":
+        assert (entry["record"].real().low, entry["record"].real().high) == ends
 
 
 def test_an_end_that_is_off_the_grid_is_given_as_it_is_applied():
     coarse = Fixed(True, 4, -1, Rounding.RND, Overflow.SAT)
     entry = layer_list(quantised(Clip("c", "x", (2,), 0.0, 5.0), results={"x": coarse})).layers[1]
-    assert (entry["low"], entry["high"]) == (0.0, 4.0)
+    assert (entry["record"].real().low, entry["record"].real().high) == (0.0, 4.0)
 
 
 def test_what_changes_nothing_shares_the_name_of_what_it_reads():
@@ -145,6 +145,23 @@ def test_hls4ml_keeps_every_layer_and_every_type(capfd):
     assert graph.config.get_config_value("Part") == PART
     assert graph.config.get_config_value("ClockPeriod") == CLOCK_NS
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_stock_graph_can_be_made_of_streams():
+    model = quantised(linear("fc", "x"), Clip("relu", "fc", (2,), 0.0, None), results={"relu": U4}, weights={"fc": W4})
+    layers = layer_list(model)
+    parallel = model_graph(layers, PART, CLOCK_NS)
+    stream = model_graph(layers, PART, CLOCK_NS, io_type="io_stream")
+    words = {"x": S4, "fc": model.by_name["fc"].accumulator, "relu": U4}
+    for graph, io_type, is_stream in ((parallel, "io_parallel", False), (stream, "io_stream", True)):
+        assert graph.config.get_config_value("IOType") == io_type
+        assert [node.name for node in graph.get_layers()] == list(words)
+        for node in graph.get_layers():
+            variable = node.get_output_variable()
+            assert ("hls::stream" in variable.definition_cpp()) is is_stream
+            assert (variable.type.precision.width, variable.type.precision.fractional) == (
+                words[node.name].width, words[node.name].fraction
+            )  # fmt: skip
 
 
 def test_what_hls4ml_itself_refuses_is_one_line(monkeypatch):

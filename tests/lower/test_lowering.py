@@ -28,7 +28,7 @@ def unoptimised(graph):
 def outputs(lowered, inputs):
     flat = [values.reshape(len(values), -1) for values in inputs]
     known = run(lowered, *flat)
-    return [known[output.port.name] for output in lowered.outputs]
+    return [known[output.port.name].reshape(len(inputs[0]), -1) for output in lowered.outputs]
 
 
 @given(seed=st.integers(0, 2**32), optimised=st.booleans())

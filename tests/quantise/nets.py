@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fpgaprune.capture import Add, Affine, Clip, InputLayer, Linear, Network, Reshape
+from fpgaprune.capture.records import Conv
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.quantise.freeze import freeze
 from fpgaprune.quantise.model import QuantisedModel
@@ -72,9 +73,10 @@ def random_plan(rng, network):
     """Formats of any width, fraction and mode in the places where a plan has them."""
     places = result_bits(network, QuantiseRecipe(output_bits=8 if rng.integers(2) else None))
     results = {name: random_format(rng, bool(rng.integers(2))) for name in places}
-    weights = {layer.name: random_format(rng, True) for layer in network.layers if isinstance(layer, Linear)}
+    weighted = [layer for layer in network.every_layer if isinstance(layer, (Linear, Conv))]
+    weights = {layer.name: random_format(rng, True) for layer in weighted}
     scales = {}
-    for layer in network.layers:
+    for layer in network.every_layer:
         if isinstance(layer, Affine):
             one = random_format(rng, True)
             fractions = one.fraction + rng.integers(0, 4, size=len(layer.scale))

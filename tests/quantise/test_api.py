@@ -11,6 +11,7 @@ from fpgaprune.errors import FormatError, InputError
 from fpgaprune.fixed import Overflow, Rounding
 from fpgaprune.prune import Data, Masks, PrunedModel, PruneRecipe, TrainSettings, prune, train
 from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe, api, quantise
+from tests.quantise.integers import integers
 
 EPOCHS = TrainSettings(epochs=6, learning_rate=1e-2)
 
@@ -159,3 +160,37 @@ def test_calibration_takes_as_many_samples_as_it_is_told(pruned, data):
     fractions = [choice.format.fraction for model in (few, many) for choice in model.report.choices]
     assert fractions[: len(fractions) // 2] != fractions[len(fractions) // 2 :]
     assert all(choice.saturated == 0 for choice in many.report.choices)
+
+
+class Recurrent(nn.Module):
+    """The last state of an LSTM, read by a classifier."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 5, batch_first=True)
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+
+
+def convolutional():
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 4, 3, groups=2), nn.Sigmoid(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("build", "shape"), [(convolutional, (2, 8, 8)), (Recurrent, (5, 3))])
+def test_other_nets_than_dense_ones_are_quantised_exactly(build, shape):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, *shape)).astype(np.float32)
+    data = Data.from_arrays(x, (x.mean(axis=(1, 2)).reshape(200, -1)[:, 0] > 0).astype(np.int64), x, np.zeros(200))
+    torch.manual_seed(0)
+    module = build().eval()
+    model = quantise(module, data, QuantiseRecipe(), progress=False, metric=lambda *_: 0.0)
+    expected = integers(model, model.quantise_input(x))
+    assert all(np.array_equal(values, expected[name]) for name, values in model.mantissas(x).items())
+    with torch.no_grad():
+        real = module(torch.from_numpy(x)).numpy()
+    assert np.abs(model.forward(x) - real).max() < 0.1 * np.ptp(real)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from fpgaprune.capture import Affine, BatchNorm, Clip, InputLayer, Linear, Network, trace
+from fpgaprune.capture import Add, Affine, BatchNorm, Clip, InputLayer, Linear, Network, trace
+from fpgaprune.capture.records import Concat, Conv
 from fpgaprune.quantise import FoldReport, fold_batch_norm
+from fpgaprune.windows import Windows
 
 RNG = np.random.default_rng(0)
 
@@ -81,5 +85,32 @@ def test_what_cannot_be_folded_becomes_an_affine_of_the_same_name():
 def test_a_linear_that_is_the_output_keeps_its_own_result():
     layers = (InputLayer("x", (3,)), linear("fc", "x"), batch_norm("bn", "fc"))
     after, reports = fold_batch_norm(Network(layers, "fc"))
+    assert not reports
+    assert isinstance(after.by_name["bn"], Affine)
+
+
+def test_a_batch_norm_goes_into_a_convolution_and_all_its_readers_are_renamed():
+    weight = RNG.normal(size=(3, 2, 2))
+    weight[1] = 0
+    image = (
+        InputLayer("x", (5, 2)),
+        Conv("conv", "x", weight, RNG.normal(size=3), Windows.plain((2,)), 1, (4,)),
+        replace(batch_norm("bn", "conv"), positions=(4,)),
+        Concat("both", ("bn", "bn"), (4, 6)),
+        replace(batch_norm("late", "both", size=6), positions=(4,)),
+        Add("sum", "late", "late", (4, 6)),
+    )
+    before = Network(image, "sum")
+    after, (report,) = fold_batch_norm(before)
+    assert [layer.name for layer in after.layers] == ["x", "conv", "both", "late", "sum"]
+    assert after.by_name["both"].parts == ("conv", "conv")
+    assert report == FoldReport("conv", "bn", 8, 8, 3, 3)
+    x = RNG.normal(size=(3, 5, 2))
+    assert np.allclose(trace(before, x)["sum"], trace(after, x)["sum"], rtol=1e-12, atol=1e-12)
+
+
+def test_weights_that_are_part_of_an_operation_take_in_nothing():
+    mean = Linear("mean", "x", np.full((3, 3), 1 / 3), np.zeros(3), trainable=False)
+    after, reports = fold_batch_norm(network(mean, batch_norm("bn", "mean")))
     assert not reports
     assert isinstance(after.by_name["bn"], Affine)

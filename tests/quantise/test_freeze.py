@@ -8,11 +8,26 @@ import numpy as np
 import pytest
 
 from fpgaprune.capture import Add, Affine, BatchNorm, Clip, InputLayer, Linear, Network, Reshape
+from fpgaprune.capture.records import (
+    ArgMax,
+    Concat,
+    ConstantLayer,
+    Conv,
+    Function,
+    FunctionKind,
+    Gather,
+    MatMul,
+    Maximum,
+    MaxPool,
+    Multiply,
+    Scan,
+)
 from fpgaprune.errors import FormatError, GraphError
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.quantise import QuantisedLinear
 from fpgaprune.quantise.freeze import freeze
 from fpgaprune.quantise.plan import Plan
+from fpgaprune.windows import Windows
 
 X = InputLayer("x", (2,))
 U2 = Fixed(False, 2, 1, Rounding.RND, Overflow.SAT)  # 0, 0.5, 1, 1.5
@@ -103,12 +118,108 @@ WIDE = Fixed(True, 32, 0, Rounding.RND, Overflow.SAT)
         ((Linear("fc", "x", np.zeros((1, 2)), np.full(1, 2.0**60)),), "fc"),
         ((Affine("fc", "x", np.full(2, 2.0**30), np.zeros(2)),), "fc"),
         ((Clip("c", "x", (2,), 1e30, None),), "c"),
+        ((Multiply("m", "x", "x", (2,)),), "m"),
+        ((Reshape("r", "x", (1, 2)), MatMul("p", "r", "r", (1, 1))), "p"),
     ],
-    ids=["linear", "bias", "affine", "clip"],
+    ids=["linear", "bias", "affine", "clip", "product", "products"],
 )
 def test_sums_beyond_53_bits_are_refused(layers, name):
     with pytest.raises(FormatError, match=f"^{name}: its sums may need .* exact up to 53; lower the weight_bits of '"):
         frozen(*layers, results={"x": WIDE}, weights={"fc": WIDE}, scales={"fc": (WIDE, WIDE)})
+
+
+def test_differences_reach_as_far_as_both_sides():
+    layer = frozen(
+        Linear("fc", "x", np.eye(2), np.zeros(2)), Add("s", "x", "fc", (2,), subtract=True),
+        results={"fc": S3}, weights={"fc": W4},
+    )["s"]  # fmt: skip
+    assert layer.subtract
+    assert layer.accumulator == Fixed(True, 1, 1).with_range(0 - 3, 3 + 4)
+
+
+@pytest.mark.parametrize(("source", "low", "high"), [(U2, 0, 9), (S3, -12, 16)])
+def test_products_reach_the_corners_of_both_formats(source, low, high):
+    layers = frozen(
+        Multiply("m", "x", "x", (2,)), Reshape("r", "x", (1, 2)), MatMul("p", "r", "r", (1, 1)), results={"x": source}
+    )
+    assert layers["m"].accumulator == layers["m"].format == Fixed(True, 1, 2).with_range(low, high)
+    assert layers["p"].accumulator == layers["p"].format == Fixed(True, 1, 2).with_range(2 * low, 2 * high)
+    mixed = frozen(
+        Linear("fc", "x", np.eye(2), np.zeros(2)),
+        Multiply("m", "x", "fc", (2,)),
+        results={"fc": S3},
+        weights={"fc": W4},
+    )
+    assert mixed["m"].accumulator == Fixed(True, 1, 2).with_range(3 * -4, 3 * 3)
+
+
+def test_a_convolution_accumulates_the_taps_of_its_group():
+    weight = np.array([[[1.0, -0.5]], [[0.25, 0.0]]])  # two groups of one channel
+    windows = Windows((2,), (1,), (1,), (1,), (0,))
+    layers = frozen(
+        Reshape("r", "x", (1, 2)), Conv("c", "r", weight, np.array([0.0, 0.125]), windows, 2, (1,)), weights={"c": W4}
+    )
+    conv = layers["c"]
+    assert conv.weight.tolist() == [[[4, -2]], [[1, 0]]]
+    assert conv.matrix.tolist() == [[4, 0, -2, 0], [0, 1, 0, 0]]
+    assert conv.accumulator == Fixed(True, 1, 3).with_range(-2 * 3, 4 * 3)
+    assert (conv.windows, conv.groups, conv.positions) == (windows, 2, (1,))
+
+
+def test_layers_that_pass_values_on_keep_the_format():
+    layers = frozen(
+        Gather("g", "x", (3, 2), np.array([0, 1, 1, 0, 0, 0])), MaxPool("p", "g", Windows.plain((2,)), (2, 2)),
+        Maximum("m", "p", (2, 1)), ArgMax("i", "p", (2, 1)), ArgMax("one", "m", (2, 1)),
+    )  # fmt: skip
+    assert layers["g"].format == layers["p"].format == layers["m"].format == U2
+    assert layers["i"].format == layers["one"].format == Fixed(False, 1, 0)
+    wide = frozen(Gather("g", "x", (9,), np.zeros(9, np.int64)), ArgMax("i", "g", (1,)))
+    assert wide["i"].format == Fixed(False, 4, 0)
+
+
+def test_joined_tensors_have_a_format_for_all():
+    coarse = Fixed(True, 3, -1, Rounding.RND, Overflow.SAT)
+    layers = frozen(
+        Linear("fc", "x", np.eye(2), np.zeros(2)), Concat("same", ("x", "x"), (4,)), Concat("both", ("x", "fc"), (4,)),
+        results={"fc": coarse}, weights={"fc": W4},
+    )  # fmt: skip
+    assert layers["same"].format == U2
+    assert layers["both"].format == Fixed(True, 1, 1).with_range(-4 << 2, 3 << 2)
+
+
+def test_constants_saturate_and_must_be_finite():
+    layers = frozen(ConstantLayer("k", np.array([0.3, -9.0])), Add("s", "x", "k", (2,)), results={"k": S3})
+    assert layers["k"].values.tolist() == [1, -4]
+    with pytest.raises(FormatError, match=r"^k: a constant must be finite; write a number that is large enough"):
+        frozen(ConstantLayer("k", np.array([0.0, -np.inf])), Add("s", "x", "k", (2,)), results={"k": S3})
+
+
+def test_a_function_has_a_table_of_the_whole_word():
+    symmetric = Fixed(True, 3, 1, Rounding.RND, Overflow.SAT_SYM)
+    for source, low in ((S3, -4), (symmetric, -3), (U2, 0)):
+        layer = frozen(Function("f", "x", (2,), FunctionKind.TANH), results={"x": source, "f": W4})["f"]
+        assert layer.low == low
+        assert layer.values.tolist() == [round(np.tanh(m / 2) * 4) for m in range(low, source.high + 1)]
+    with pytest.raises(
+        FormatError, match=r"^f: a table for the 17 bits of 'x' would be too long; lower the activation"
+    ):
+        frozen(Function("f", "x", (2,), FunctionKind.TANH), results={"x": Fixed(True, 17, 0), "f": W4})
+
+
+def test_a_state_has_the_format_of_what_becomes_it():
+    body = (
+        InputLayer("step", (2,)),
+        InputLayer("h", (2,)),
+        Add("s", "step", "h", (2,)),
+        Gather("mirror", "s", (2,), np.array([1, 0])),
+    )
+    scan = Scan("scan", "r", (1, 2), body, ("h",), ("mirror",), (np.array([9.0, -0.5]),), reverse=True)
+    layer = frozen(Reshape("r", "x", (1, 2)), scan, results={"s": S3})["scan"]
+    assert [inner.format for inner in layer.body] == [U2, S3, S3, S3]
+    assert layer.body[2].accumulator == Fixed(True, 1, 1).with_range(0 - 4, 3 + 3)
+    assert layer.initial[0].tolist() == [3, -1]
+    assert layer.format == S3
+    assert layer.reverse
 
 
 def test_sums_that_reach_far_apart_are_refused():

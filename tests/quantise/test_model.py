@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpgaprune.capture import Add, Clip, InputLayer, Linear, Network
+from fpgaprune.capture.records import Function, FunctionKind, Reshape, Scan
 from fpgaprune.errors import GraphError, InputError
 from fpgaprune.fixed import Fixed, Overflow, Rounding, to_float
 from fpgaprune.quantise import QuantisedModel
@@ -82,6 +85,55 @@ def test_layers_that_do_not_fit_are_refused():
         QuantisedModel(small().layers[1:], "sum")
     with pytest.raises(GraphError, match=r"the network's output 'nothing' is no layer"):
         QuantisedModel(small().layers, "nothing")
+
+
+def test_inputs_come_in_the_user_s_order_of_axes():
+    layers = (InputLayer("x", (2, 4, 3), (1, 2, 0)), Clip("relu", "x", (2, 4, 3), 0.0, None))
+    model = QuantisedModel(freeze(Network(layers, "relu"), Plan({"x": INPUT})), "relu")
+    x = np.random.default_rng(0).integers(-8, 8, size=(5, 3, 2, 4)) / 4
+    assert np.array_equal(model.quantise_input(x), x.transpose(0, 2, 3, 1) * 4)
+    assert np.array_equal(model.forward(x), x.transpose(0, 2, 3, 1).clip(min=0))
+    with pytest.raises(InputError, match=r"x: the input must have the shape \(samples, 3, 2, 4\), not \(5, 2, 4, 3\)"):
+        model.forward(x.transpose(0, 2, 3, 1))
+
+
+def recurrent():
+    body = (InputLayer("step", (2,)), InputLayer("h", (2,)), Add("s", "step", "h", (2,)))
+    scan = Scan("scan", "seq", (2, 2), body, ("h",), ("s",), (np.array([1.0, 0.0]),), reverse=True)
+    return Network((InputLayer("x", (4,)), Reshape("seq", "x", (2, 2)), scan), "scan")
+
+
+def test_the_layers_of_a_loop_have_results_for_each_step():
+    model = QuantisedModel(freeze(recurrent(), Plan({"x": INPUT, "s": RESULT})), "scan")
+    trace = model.trace(np.array([[1.0, 0.5, 1.75, -1.0]]))
+    assert trace["step"].tolist() == [[[1, 0.5], [1.75, -1]]]
+    assert trace["h"].tolist() == [[[3, 0], [1, 0]]]
+    assert trace["s"].tolist() == trace["scan"].tolist() == [[[4, 1], [3, 0]]]
+    assert model.by_name["s"].format == RESULT
+    assert model.formats.keys() == trace.keys() == model.mantissas(np.ones((1, 4))).keys()
+
+
+def test_a_state_that_changes_its_format_is_refused():
+    scan = freeze(recurrent(), Plan({"x": INPUT, "s": RESULT}))[-1]
+    body = (scan.body[0], replace(scan.body[1], format=INPUT), scan.body[2])
+    layers = (*freeze(recurrent(), Plan({"x": INPUT, "s": RESULT}))[:-1], replace(scan, body=body))
+    with pytest.raises(GraphError, match=r"scan: the state 'h' has the format ap_fixed<4.*>, 's' ap_ufixed<3"):
+        QuantisedModel(layers, "scan")
+
+
+def test_a_table_that_misses_words_is_refused():
+    network = Network((InputLayer("x", (2,)), Function("f", "x", (2,), FunctionKind.TANH)), "f")
+    first, last = freeze(network, Plan({"x": INPUT, "f": RESULT}))
+    for wrong in (replace(last, values=last.values[1:]), replace(last, low=0)):
+        with pytest.raises(GraphError, match=r"f: the table must reach from -8 to 7, the word of 'x', not from"):
+            QuantisedModel((first, wrong), "f")
+
+
+def test_a_table_is_looked_up_as_it_is_stored():
+    network = Network((InputLayer("x", (2,)), Function("f", "x", (2,), FunctionKind.TANH)), "f")
+    first, last = freeze(network, Plan({"x": INPUT, "f": RESULT}))
+    model = QuantisedModel((first, replace(last, values=np.arange(16) % 8)), "f")
+    assert model.mantissas(np.array([[-2.0, 0.25]]))["f"].tolist() == [[0, 1]]
 
 
 def test_models_are_equal_by_value():

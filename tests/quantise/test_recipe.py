@@ -11,6 +11,7 @@ from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe
 
 TOML = """
 weight_bits = 6
+function_bits = 9
 output_bits = 12
 calibration = "percentile"
 percentile = 99.5
@@ -37,6 +38,7 @@ def test_a_recipe_is_read_from_toml(tmp_path):
     path.write_text(TOML, encoding="utf-8")
     assert QuantiseRecipe.from_toml(path) == QuantiseRecipe(
         weight_bits=6,
+        function_bits=9,
         output_bits=12,
         calibration=Calibration.PERCENTILE,
         percentile=99.5,
@@ -60,6 +62,8 @@ def test_a_recipe_survives_its_dictionary():
         ({"weight_bits": 33}, "weight_bits must be at most 32, not 33"),
         ({"activation_bits": 2.5}, "activation_bits must be an integer, not 2.5"),
         ({"input_bits": True}, "input_bits must be an integer, not True"),
+        ({"function_bits": 0}, "function_bits must be at least 1, not 0"),
+        ({"function_bits": 17}, "function_bits must be at most 16, not 17"),
         ({"output_bits": 40}, "output_bits must be at most 32, not 40"),
         ({"calibration": "max"}, r"calibration must be one of 'minmax', 'percentile', 'mse', not 'max' \(did you"),
         ({"percentile": 0.999}, r"percentile must be in \[50, 100\], not 0.999"),

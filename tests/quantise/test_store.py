@@ -106,7 +106,7 @@ LAYER = {"kind": "QuantisedInput", "name": "x", "shape": [2], "format": "ap_fixe
         ({"sha256": "0"}, "mantissas.safetensors is damaged or was changed: its SHA-256 differs from the one in quan"),
         ({"more": 1}, "quantised.json has no field 'more'"),
         ({"output": "nothing"}, "the network's output 'nothing' is no layer"),
-        ({"layers": [LAYER | {"kind": "QuantisedConv"}]}, "'QuantisedConv' is no kind of layer"),
+        ({"layers": [LAYER | {"kind": "QuantisedConvs"}]}, r"'QuantisedConvs' is no kind of layer \(did you mean"),
         ({"layers": [LAYER | {"more": 1}]}, "QuantisedInput has no field 'more'"),
         ({"layers": [{"kind": "QuantisedInput"}]}, r"is damaged: KeyError\('name'\)"),
         ({"layers": [LAYER | {"format": "float"}]}, "a format must read like ap_fixed"),
@@ -120,6 +120,35 @@ LAYER = {"kind": "QuantisedInput", "name": "x", "shape": [2], "format": "ap_fixe
 def test_manifests_that_cannot_be_right_are_refused(folder, values, message):
     change(folder, **values)
     with pytest.raises(InputError, match=rf"^.*model(: | is damaged).*{message}|{message}"):
+        load(folder)
+
+
+def test_a_manifest_without_the_fields_of_today_is_read(model, folder):
+    layers = json.loads((folder / "quantised.json").read_text(encoding="utf-8"))["layers"]
+    for layer in layers:
+        for name in ("axes", "positions", "trainable", "subtract"):
+            layer.pop(name, None)
+    change(folder, layers=layers)
+    assert load(folder) == model
+
+
+WINDOWS = {"kernel": [2], "stride": [1], "dilation": [1], "before": [0], "after": [0]}
+POOL = {"kind": "QuantisedMaxPool", "name": "p", "source": "x", "shape": [1, 1], "format": "ap_fixed<8,3>"}
+
+
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [
+        ({"more": [1]}, "windows has no field 'more'"),
+        ({"stride": [0]}, "kernel, stride and dilation of a window must be at least 1"),
+        ({"stride": 1}, "is damaged: TypeError"),
+        ({}, "p: a MaxPool of shape .* cannot read"),
+    ],
+)
+def test_windows_that_cannot_be_right_are_refused(folder, windows, message):
+    image = LAYER | {"shape": [3, 1]}
+    change(folder, layers=[image, POOL | {"windows": WINDOWS | windows}], output="p")
+    with pytest.raises(InputError, match=message):
         load(folder)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
 
 from fpgaprune import tools
-from tests.graphs import random_graph, random_inputs
+from fpgaprune.schedule import Interface
+from tests.graphs import random_graph, random_inputs, random_network_graph
 from tests.nets import project
 
 DRIVER = """
@@ -27,6 +29,20 @@ template <class Word> int differ(std::istream &in, const Word *words, int size) 
   for (int i = 0; i < size; ++i) {{ in >> text; wrong += text != fpgaprune::decimal(words[i]); }}
   return wrong;
 }}
+#ifdef FPGAPRUNE_BEATS_H
+template <class Beat> void take(std::istream &in, hls::stream<Beat> &stream, int beats) {{
+  Beat beat;
+  for (; beats > 0; --beats) {{ take(in, beat.word, sizeof(beat.word) / sizeof(beat.word[0])); stream.write(beat); }}
+}}
+template <class Beat> int differ(std::istream &in, hls::stream<Beat> &stream, int beats) {{
+  int wrong = 0;
+  for (; beats > 0; --beats) {{
+    const Beat beat = stream.read();
+    wrong += differ(in, beat.word, sizeof(beat.word) / sizeof(beat.word[0]));
+  }}
+  return wrong + int(!stream.empty());
+}}
+#endif
 int main() {{
 {checks}
 }}
@@ -39,7 +55,7 @@ CHECK = """
     for (int s = 0; s < {samples}; ++s) {{
       {declare}
       {take}
-      {call};
+      {name}({call});
       {compare}
     }}
     std::cout << "{name} " << wrong << "\\n";
@@ -48,54 +64,80 @@ CHECK = """
 
 
 def check_text(folder, name, samples):
-    """Return the driver's block for one project, read off its header."""
-    signature = next(line for line in (folder / "src" / "top.h").read_text().splitlines() if line.startswith("void"))
-    ports = []
-    for part in signature[signature.index("(") + 1 : -2].split(", "):
-        kind, port = part.removeprefix("const ").split()
-        ident, size = port[:-1].split("[")
-        ports.append((part.startswith("const"), kind, ident, size))
+    """Return the driver's block for one project, made from its manifest."""
+    manifest = json.loads((folder / "fpgaprune.json").read_text())
+    streaming = manifest["interface"] == "stream"
+    inputs, outputs = manifest["inputs"], manifest["outputs"]
+
+    def declared(port):
+        kind = f"{name}_{port['name']}_t"
+        if streaming:
+            return f"hls::stream<fpgaprune::Beat<{kind}, {port['words']}>> {port['name']};"
+        return f"{kind} {port['name']}[{port['words']}];"
+
+    def count(port):
+        return port["beats"] if streaming else port["words"]
+
     return CHECK.format(
         folder=folder,
         name=name,
         samples=samples,
-        declare=" ".join(f"{kind} {ident}[{size}];" for _, kind, ident, size in ports),
-        take=" ".join(f"take(in, {ident}, {size});" for reads, _, ident, size in ports if reads),
-        call=f"{name}({', '.join(ident for _, _, ident, _ in ports)})",
-        compare=" ".join(f"wrong += differ(want, {ident}, {size});" for reads, _, ident, size in ports if not reads),
+        declare=" ".join(declared(port) for port in (*inputs, *outputs)),
+        take=" ".join(f"take(in, {port['name']}, {count(port)});" for port in inputs),
+        call=", ".join(port["name"] for port in (*inputs, *outputs)),
+        compare=" ".join(f"wrong += differ(want, {port['name']}, {count(port)});" for port in outputs),
     )
 
 
-def mismatches(tmp_path, seeds, samples=24):
-    """Compile the networks of all seeds into one program and return name → differing words."""
-    includes, checks = [], []
-    for seed in seeds:
-        name, folder = f"net{seed}", tmp_path / f"net{seed}"
-        graph = random_graph(seed, length=7)
-        project(graph, random_inputs(graph, samples, seed), name).write(folder)
-        sources = [*sorted((folder / "src" / "kernels").glob("*.cpp")), folder / "src" / "top.cpp"]
-        includes += [f'#include "{source}"' for source in sources]
+def mismatches(tmp_path, graphs, interface, samples=24):
+    """Compile the networks, seed → graph, into one program and return name → differing words."""
+    includes, checks, names = [], [], [f"net{seed}" for seed in graphs]
+    for (seed, graph), name in zip(graphs.items(), names, strict=True):
+        folder = tmp_path / name
+        project(graph, random_inputs(graph, samples, seed), name, interface=interface).write(folder)
+        includes.append((folder / "sim" / "design.cpp").read_text().replace("../src", f"{folder}/src"))
         checks.append(check_text(folder, name, samples))
     driver = tmp_path / "driver.cpp"
-    text = DRIVER.format(includes="\n".join(includes), checks="".join(checks), first=tmp_path / f"net{seeds[0]}")
-    driver.write_text(text)
-    headers = tmp_path / f"net{seeds[0]}" / "include" / "ap_types"
-    command = [str(tools.require("g++")), "-std=c++14", "-O0", "-Wall", "-Wextra", "-Werror", "-isystem", str(headers)]
-    subprocess.run([*command, "-o", str(tmp_path / "driver"), str(driver)], check=True)
+    driver.write_text(DRIVER.format(includes="\n".join(includes), checks="".join(checks), first=tmp_path / names[0]))
+    headers = tmp_path / names[0] / "include" / "ap_types"
+    flags = ["-std=c++14", "-O0", "-Wall", "-Wextra", "-Werror", "-DFPGAPRUNE_SIMULATION", "-isystem", str(headers)]
+    command = [str(tools.require("g++")), *flags, "-o", str(tmp_path / "driver"), str(driver)]
+    subprocess.run(command, check=True)
     ran = subprocess.run([str(tmp_path / "driver")], check=True, capture_output=True, text=True)
     return {name: int(wrong) for name, wrong in (line.split() for line in ran.stdout.splitlines())}
 
 
+def exact(graphs):
+    return {f"net{seed}": 0 for seed in graphs}
+
+
 @pytest.mark.needs("g++")
 @pytest.mark.parametrize("first", [0, 1000])
-def test_random_networks_are_exact_in_c_simulation(tmp_path, first):
-    seeds = range(first, first + 40)
-    assert mismatches(tmp_path, seeds) == {f"net{seed}": 0 for seed in seeds}
+def test_random_networks_of_vectors_are_exact_in_c_simulation(tmp_path, first):
+    graphs = {seed: random_graph(seed, length=7) for seed in range(first, first + 40)}
+    assert mismatches(tmp_path, graphs, Interface.PARALLEL) == exact(graphs)
+
+
+@pytest.mark.needs("g++")
+@pytest.mark.parametrize("interface", list(Interface))
+@pytest.mark.parametrize("first", range(0, 250, 50))
+def test_random_networks_of_every_kind_are_exact_in_c_simulation(tmp_path, first, interface):
+    graphs = {seed: random_network_graph(seed) for seed in range(first, first + 50)}
+    assert mismatches(tmp_path, graphs, interface) == exact(graphs)
 
 
 @pytest.mark.slow
 @pytest.mark.needs("g++")
 @pytest.mark.parametrize("first", range(10_000, 14_000, 100))
-def test_thousands_of_random_networks_are_exact_in_c_simulation(tmp_path, first):
-    seeds = range(first, first + 100)
-    assert mismatches(tmp_path, seeds) == {f"net{seed}": 0 for seed in seeds}
+def test_thousands_of_random_networks_of_vectors_are_exact(tmp_path, first):
+    graphs = {seed: random_graph(seed, length=7) for seed in range(first, first + 100)}
+    assert mismatches(tmp_path, graphs, Interface.PARALLEL) == exact(graphs)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("g++")
+@pytest.mark.parametrize("interface", list(Interface))
+@pytest.mark.parametrize("first", range(20_000, 25_000, 50))
+def test_ten_thousand_random_networks_of_every_kind_are_exact(tmp_path, first, interface):
+    graphs = {seed: random_network_graph(seed) for seed in range(first, first + 50)}
+    assert mismatches(tmp_path, graphs, interface) == exact(graphs)

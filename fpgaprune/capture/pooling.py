@@ -1,0 +1,262 @@
+"""Pooling, and reductions over any axes: largest, mean and sum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from fpgaprune.capture import parts
+from fpgaprune.capture.elementwise import product, with_numbers
+from fpgaprune.capture.layout import Place, by_storage, in_rows, stored, whole
+from fpgaprune.capture.products import from_image, image, spread, with_padding
+from fpgaprune.capture.reading import Arguments, Reading, Result, Value
+from fpgaprune.capture.records import ArgMax, MaxPool
+from fpgaprune.capture.refusals import refused
+from fpgaprune.windows import Windows
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from fpgaprune.capture.records import FloatArray
+    from fpgaprune.windows import Axes
+
+Reader: TypeAlias = Callable[[Reading, "fx.Node", Arguments], Value]
+
+
+def max_pool(rank: int) -> Reader:
+    """Return the reader of max pooling over so many axes."""
+
+    def read(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+        place, source = Place.of(reading, node, "max_pool"), arguments.result("self")
+        windows = _windows(arguments, rank, source.shape[-rank:])
+        found = _largest_in(place, source, windows)
+        return (found,) if isinstance(node.meta["val"], (tuple, list)) else found
+
+    return read
+
+
+def average_pool(rank: int) -> Reader:
+    """Return the reader of average pooling over so many axes."""
+
+    def read(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+        place, source = Place.of(reading, node, "avg_pool"), arguments.result("self")
+        sizes = source.shape[-rank:]
+        windows = _windows(arguments, rank, sizes)
+        divisors = _divisors(arguments, windows, sizes)
+        if (divisors == divisors.flat[0]).all():
+            return _sums(place, source, windows, 1 / divisors.flat[0])
+        mean = _sums(place.within("mean"), source, windows, 1 / windows.taps)
+        return product(place, mean, windows.taps / divisors)
+
+    return read
+
+
+def _windows(arguments: Arguments, rank: int, sizes: Axes) -> Windows:
+    """Return the windows of a pooling; its last ones reach beyond the padding if that is how sizes are rounded up."""
+    kernel = spread(arguments.plain("kernel_size"), rank)
+    stride = spread(arguments.plain("stride") or kernel, rank)
+    padding = spread(arguments.plain("padding"), rank)
+    dilation = spread(arguments.plain("dilation") or 1, rank)
+    after = padding
+    if arguments.plain("ceil_mode"):
+        after = tuple(map(_after, sizes, kernel, stride, padding, dilation))
+    return Windows(kernel, stride, dilation, padding, after)
+
+
+def _after(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """Return the padding behind an axis with which the number of windows is rounded up.
+
+    A last window that would begin in the padding behind the axis is left out, as in torch.
+    """
+    reach = dilation * (kernel - 1) + 1
+    last = -((size + 2 * padding - reach) // -stride)
+    if last * stride >= size + padding:
+        last -= 1
+    return max(padding, last * stride + reach - size - padding)
+
+
+def _divisors(arguments: Arguments, windows: Windows, sizes: Axes) -> FloatArray:
+    """Return what the sum in each window is divided by."""
+    counted = windows.positions(sizes)
+    if arguments.plain("divisor_override"):
+        return np.full(counted, float(arguments.plain("divisor_override")))
+    axes = []
+    for axis, (size, count) in enumerate(zip(sizes, counted, strict=True)):
+        padding = windows.before[axis]
+        first, last = (-padding, size + padding) if arguments.plain("count_include_pad") else (0, size)
+        starts = np.arange(count) * windows.stride[axis] - padding
+        axes.append(np.minimum(starts + windows.kernel[axis], last) - np.maximum(starts, first))
+    return reduce(np.multiply.outer, axes).astype(np.float64)
+
+
+def _largest_in(place: Place, source: Result, windows: Windows) -> Result:
+    source, windows = with_padding(source, windows, -math.inf)
+    layer = image(place, source, len(windows.kernel))
+    *sizes, channels = place.shape(layer)
+    positions = windows.positions(tuple(sizes))
+    name = place.add(MaxPool(place.name, layer, windows, (*positions, channels), place.where))
+    return from_image(name, positions, channels, source)
+
+
+def _sums(place: Place, source: Result, windows: Windows, factor: float) -> Result:
+    source, windows = with_padding(source, windows, 0.0)
+    layer = image(place, source, len(windows.kernel))
+    *sizes, channels = place.shape(layer)
+    name = parts.window_sums(place, place.name, layer, windows, factor)
+    return from_image(name, windows.positions(tuple(sizes)), channels, source)
+
+
+def adaptive_max_pool(rank: int) -> Reader:
+    """Return the reader of adaptive max pooling over so many axes."""
+
+    def read(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+        place, source = Place.of(reading, node, "adaptive_max_pool"), arguments.result("self")
+        sources, windows = _adaptive(place, arguments, source, rank)
+        return (sources if windows is None else _largest_in(place, sources, windows),)
+
+    return read
+
+
+def adaptive_average_pool(rank: int) -> Reader:
+    """Return the reader of adaptive average pooling over so many axes."""
+
+    def read(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+        place, source = Place.of(reading, node, "adaptive_avg_pool"), arguments.result("self")
+        sources, windows = _adaptive(place, arguments, source, rank)
+        return sources if windows is None else _sums(place, sources, windows, 1 / windows.taps)
+
+    return read
+
+
+def _adaptive(place: Place, arguments: Arguments, source: Result, rank: int) -> tuple[Result, Windows | None]:
+    """Return the source and the windows that slide over it; None where every window has one element.
+
+    Along an axis that is made longer each window has one element, which is repeated in the source instead.
+    """
+    given = arguments.plain("output_size")
+    wanted = [given] * rank if isinstance(given, int) else (list(given) * rank)[:rank]
+    kernel, stride = [], []
+    for axis, count in enumerate(wanted):
+        at = source.index.ndim - rank + axis
+        size = source.shape[at]
+        starts, stops = _adaptive_ends(size, size if count is None else count)
+        lengths, steps = {*(stops - starts)}, {*np.diff(starts)} or {1}
+        if lengths == {1}:
+            source = replace(source, index=np.take(source.index, starts, axis=at), moved=place.node)
+            steps = {1}
+        if len(lengths) != 1 or len(steps) != 1:
+            remedy = f"choose a size that divides {size}, or use plain pooling"
+            refused(place.node, f"adaptive pooling from {size} to {count} with unequal windows", remedy)
+        kernel.append(int(lengths.pop()))
+        stride.append(int(steps.pop()))
+    if set(kernel) == {1}:
+        return source, None
+    zeros = (0,) * rank
+    return source, Windows(tuple(kernel), tuple(stride), (1,) * rank, zeros, zeros)
+
+
+def _adaptive_ends(size: int, count: int) -> tuple[Any, Any]:
+    place = np.arange(count)
+    return place * size // count, -((place + 1) * size // -count)
+
+
+def mean(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+    """Read the mean over any axes."""
+    place, source = Place.of(reading, node, "mean"), arguments.result("self")
+    axes = _axes(arguments, source)
+    factor = 1 / math.prod(source.shape[axis] for axis in axes)
+    return _shaped(node, _reduced_sum(place, source, axes, factor))
+
+
+def total(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+    """Read the sum over any axes."""
+    place, source = Place.of(reading, node, "sum"), arguments.result("self")
+    return _shaped(node, _reduced_sum(place, source, _axes(arguments, source), 1.0))
+
+
+def largest(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+    """Read the largest element over any axes."""
+    place, source = Place.of(reading, node, "max"), arguments.result("self")
+    found = _reduced_largest(place, source, _axes(arguments, source))
+    several = isinstance(node.meta["val"], (tuple, list))  # max over one axis tells where it is as well
+    return (_shaped(node, found),) if several else _shaped(node, found)
+
+
+def smallest(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+    """Read the smallest element over any axes."""
+    place, source = Place.of(reading, node, "min"), arguments.result("self")
+    negative = with_numbers(place.within("negative"), source, scale=np.array(-1.0))
+    found = _reduced_largest(place.within("max"), negative, _axes(arguments, source))
+    result = _shaped(node, with_numbers(place, found, scale=np.array(-1.0)))
+    return (result,) if isinstance(node.meta["val"], (tuple, list)) else result
+
+
+def place_of_largest(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+    """Read argmax."""
+    place, source = Place.of(reading, node, "argmax"), arguments.result("self")
+    axes = _axes(arguments, source)
+    rows = in_rows(place, source, axes)
+    name = place.add(ArgMax(place.name, rows.layer, (*rows.shape[:-1], 1), place.where))
+    return _shaped(node, rows.result(name, (1,) * len(axes)))
+
+
+def _axes(arguments: Arguments, source: Result) -> Axes:
+    given = arguments.plain("dim")
+    rank = source.index.ndim
+    listed = [given] if isinstance(given, int) else given
+    return tuple(axis % rank for axis in listed) if listed else tuple(range(rank))
+
+
+def _shaped(node: fx.Node, result: Result) -> Result:
+    """Return a reduced tensor, which still has all axes, in the shape that torch sees."""
+    value = node.meta["val"]
+    first = value[0] if isinstance(value, (tuple, list)) else value
+    return replace(result, index=result.index.reshape(tuple(first.shape)))
+
+
+def _reduced_sum(place: Place, source: Result, axes: Axes, factor: float) -> Result:
+    kept = _kept_if_last(source, axes)
+    if kept is not None:
+        layer, windows = _whole_image(place, source, axes, kept)
+        return _reduced(parts.window_sums(place, place.name, layer, windows, factor), source, kept)
+    rows = in_rows(place, source, axes)
+    return rows.result(parts.summed(place, place.name, rows.layer, factor), (1,) * len(axes))
+
+
+def _reduced_largest(place: Place, source: Result, axes: Axes) -> Result:
+    kept = _kept_if_last(source, axes)
+    if kept is not None:
+        layer, windows = _whole_image(place, source, axes, kept)
+        shape = (*(1 for _ in windows.kernel), place.shape(layer)[-1])
+        return _reduced(place.add(MaxPool(place.name, layer, windows, shape, place.where)), source, kept)
+    rows = in_rows(place, source, axes)
+    return rows.result(parts.largest(place, place.name, rows.layer), (1,) * len(axes))
+
+
+def _kept_if_last(source: Result, axes: Axes) -> Axes | None:
+    """Return the axes that a reduction keeps, in their order in memory, where they come last in it; else None."""
+    order = [axis for axis in by_storage(source, range(source.index.ndim)) if source.shape[axis] != 1]
+    kept = tuple(axis for axis in order if axis not in axes)
+    return kept if kept and len(kept) < len(order) and tuple(order[-len(kept) :]) == kept else None
+
+
+def _whole_image(place: Place, source: Result, axes: Axes, kept: Axes) -> tuple[str, Windows]:
+    """Return a layer (*reduced, kept) and one window that sees all of it; more than two reduced axes become one."""
+    ordered = by_storage(source, axes)
+    sizes = tuple(source.shape[axis] for axis in ordered)
+    sizes = tuple(size for size in sizes if size != 1) if len(sizes) > 2 else sizes
+    sizes = sizes if len(sizes) <= 2 else (math.prod(sizes),)
+    rest = tuple(axis for axis in range(source.index.ndim) if axis not in axes and axis not in kept)
+    shape = (*sizes, math.prod(source.shape[axis] for axis in kept))
+    return stored(place, source, (*rest, *ordered, *kept), shape), Windows.plain(sizes)
+
+
+def _reduced(layer: str, source: Result, kept: Axes) -> Result:
+    others = tuple(axis for axis in range(source.index.ndim) if axis not in kept)
+    shape = (*(1 for _ in others), *(source.shape[axis] for axis in kept))
+    return Result(layer, whole(layer, shape).index.transpose(np.argsort((*others, *kept))))

@@ -1,0 +1,78 @@
+"""One line that says what a kernel computes."""
+
+from __future__ import annotations
+
+from typing_extensions import assert_never
+
+from fpgaprune.lower import (
+    ArgMaxKernel,
+    BufferKernel,
+    ConstantKernel,
+    ElementKernel,
+    ForkKernel,
+    Kernel,
+    MatMulKernel,
+    MatVecKernel,
+    MaximumKernel,
+    ProductKernel,
+    ScanKernel,
+    TableKernel,
+    WindowKernel,
+    WireKernel,
+)
+
+
+def describe(kernel: Kernel) -> str:
+    """Return what the kernel computes; no name that a user chose comes in."""
+    match kernel:
+        case MatVecKernel():
+            rows, columns = kernel.weights.shape
+            return (
+                f"{rows} sums over {columns} inputs, {kernel.weights.nonzeros} non-zero weights "
+                f"({100 * kernel.weights.sparsity:.1f} % sparse), strategy {kernel.strategy.value}, interval "
+                f"{kernel.result.beats}"
+            )
+        case ElementKernel():
+            return f"{_elementwise(kernel)}, {_count(kernel.result.size)}"
+        case ProductKernel():
+            return f"product of two vectors, {_count(kernel.result.size)}"
+        case TableKernel():
+            return f"a table of {len(kernel.values)} words, {_count(kernel.result.size)}"
+        case MaximumKernel():
+            return f"the largest of each {kernel.source.size // kernel.result.size}, {_count(kernel.result.size)}"
+        case ArgMaxKernel():
+            return f"the place of the largest of {kernel.source.size}"
+        case MatMulKernel():
+            return (
+                f"{kernel.batch} times ({kernel.rows}, {kernel.inner}) by ({kernel.inner}, {kernel.columns}), "
+                "both from the input"
+            )
+        case WireKernel():
+            return f"wires, {_count(kernel.result.size)}"
+        case ConstantKernel():
+            return f"constants, {_count(kernel.result.size)}"
+        case WindowKernel():
+            full = kernel.windows.taps * kernel.source.size
+            return f"a window over {_by(kernel.shape)} positions, {len(kernel.kept)} of {full} elements kept"
+        case BufferKernel():
+            return f"{kernel.source.beats} beats in another order, as {kernel.result.beats}"
+        case ScanKernel():
+            return f"a loop of {kernel.source.beats} steps over {len(kernel.body)} kernels"
+        case ForkKernel():
+            return f"{len(kernel.results)} copies of each beat"
+        case _:
+            assert_never(kernel)
+
+
+def _elementwise(kernel: ElementKernel) -> str:
+    if len(kernel.sources) == 1:
+        return "requantisation"
+    return "difference of two vectors" if kernel.subtract else "sum of two vectors"
+
+
+def _count(elements: int) -> str:
+    return "1 element" if elements == 1 else f"{elements} elements"
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " by ".join(map(str, shape))

@@ -1,0 +1,38 @@
+"""Safe C++ names for everything in a lowered design."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fpgaprune.lower import ScanKernel, results
+from fpgaprune.paths import unique_identifiers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fpgaprune.lower import Lowered
+
+
+def names_of(lowered: Lowered) -> dict[str, str]:
+    """Return port or kernel → safe C++ name, unique together with the names that the top function adds.
+
+    The parameter of an output is under ``argument(name)``.
+    """
+    reserved = [lowered.design.name, f"{lowered.design.name}_kernels", "fpgaprune", "hls", "i"]
+    arguments = [argument(output.name) for output in lowered.outputs]
+    return unique_identifiers([*reserved, *dict.fromkeys(_names(lowered)), *arguments])
+
+
+def argument(tensor: str) -> str:
+    """Return the key in `names_of` of the parameter of the top function that an output leaves through."""
+    return f"{tensor}/out"
+
+
+def _names(lowered: Lowered) -> Iterator[str]:
+    yield from (port.name for port in lowered.inputs)
+    for kernel in lowered.every_kernel:
+        yield kernel.name
+        yield from (port.name for port in results(kernel))
+        if isinstance(kernel, ScanKernel):
+            yield kernel.step.name
+            yield from (state.before.name for state in kernel.states)

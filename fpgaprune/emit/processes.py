@@ -1,0 +1,310 @@
+"""Views of the processes of a streaming design."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from typing_extensions import assert_never
+
+from fpgaprune.emit.cpp import as_table, literal, smallest_type, table, word_type
+from fpgaprune.emit.functions import (
+    beat_type,
+    function_name,
+    function_view,
+    matmul_view,
+    source_names,
+)
+from fpgaprune.emit.views import (
+    BufferView,
+    Declaration,
+    ForkView,
+    KernelView,
+    LineView,
+    ProcessView,
+    RomView,
+    ScanView,
+    StateView,
+    Step,
+    StreamView,
+    TableView,
+    WindowView,
+)
+from fpgaprune.lower import (
+    ArgMaxKernel,
+    BufferKernel,
+    ConstantKernel,
+    ElementKernel,
+    ForkKernel,
+    MatMulKernel,
+    MatVecKernel,
+    MaximumKernel,
+    ProductKernel,
+    ScanKernel,
+    TableKernel,
+    WindowKernel,
+    WireKernel,
+    grid,
+    results,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fpgaprune.lower import Kernel, Port
+    from fpgaprune.sparse import Int64Array
+
+
+def process_name(identifier: str) -> str:
+    """Return the name of a kernel's process."""
+    return f"process_{identifier}"
+
+
+def process_signature(kernel: Kernel, identifier: str) -> str:
+    """Return the signature of a kernel's process: its streams in, then its streams out."""
+    names = [*stream_names(kernel), *_result_names(kernel)]
+    ports = [*kernel.sources, *results(kernel)]
+    streams = [f"hls::stream<{beat_type(port)}> &{name}" for port, name in zip(ports, names, strict=True)]
+    return f"void {process_name(identifier)}({', '.join(streams)})"
+
+
+def stream_names(kernel: Kernel) -> tuple[str, ...]:
+    """Return the names of the streams that a process reads."""
+    count = len(kernel.sources)
+    return ("x", "w")[:count] if count <= 2 else tuple(f"x{number}" for number in range(count))
+
+
+def _result_names(kernel: Kernel) -> tuple[str, ...]:
+    if isinstance(kernel, ForkKernel):
+        return tuple(f"y{number}" for number in range(len(kernel.results)))
+    return ("y",)
+
+
+def process_view(kernel: Kernel, design: str, names: Mapping[str, str], comment: str) -> KernelView:
+    """Return the view of a kernel's process for its template."""
+    identifier = names[kernel.name]
+    declared = Declaration(comment, process_signature(kernel, identifier))
+    match kernel:
+        case MatMulKernel():
+            return matmul_view(kernel, design, identifier, declared, streaming=True)
+        case ConstantKernel():
+            return _rom(kernel, design, identifier, declared)
+        case WindowKernel():
+            return _window(kernel, design, identifier, declared)
+        case BufferKernel():
+            return _buffer(kernel, design, identifier, declared)
+        case ScanKernel():
+            return _scan(kernel, design, names, declared)
+        case ForkKernel():
+            source = _stream(kernel.source, "x")
+            count = kernel.source.beats
+            return ForkView(design, comment, declared.signature, count, source, _result_names(kernel))
+        case (
+            MatVecKernel()
+            | ElementKernel()
+            | ProductKernel()
+            | TableKernel()
+            | MaximumKernel()
+            | ArgMaxKernel()
+            | WireKernel()
+        ):
+            sources = tuple(
+                _stream(port, name) for port, name in zip(kernel.sources, source_names(kernel), strict=True)
+            )
+            arguments = ", ".join(f"{stream.local}.word" for stream in (*sources, _stream(kernel.result, "y")))
+            call = f"{function_name(identifier)}({arguments})"
+            result = _stream(kernel.result, "y")
+            process = ProcessView(declared.signature, kernel.result.beats, sources, result, call)
+            return function_view(kernel, design, identifier, comment, process)
+        case _:
+            assert_never(kernel)
+
+
+def _stream(port: Port, name: str) -> StreamView:
+    return StreamView(name, beat_type(port), f"{name}_beat")
+
+
+def _numbers(kind: str, identifier: str, values: Int64Array) -> TableView:
+    return TableView(smallest_type(values), f"{kind}_of_{identifier}", table(as_table(values)))
+
+
+def _rom(kernel: ConstantKernel, design: str, identifier: str, declared: Declaration) -> RomView:
+    result = kernel.result
+    words = ",\n".join(f"    {literal(int(word), result.word)}" for word in kernel.values.tolist())
+    entries = TableView(word_type(result.word), f"words_of_{identifier}", words)
+    stream = _stream(result, "y")
+    return RomView(design, declared.comment, declared.signature, entries, stream, result.beats, result.size)
+
+
+def _window(kernel: WindowKernel, design: str, identifier: str, declared: Declaration) -> WindowView:
+    plan = _Plan(kernel)
+    rows, columns = plan.axes
+    deepest = [line for line in plan.lines if line.words]
+    return WindowView(
+        design=design,
+        comment=declared.comment,
+        signature=declared.signature,
+        scope=f"window_of_{identifier}",
+        word=word_type(kernel.result.word),  # which also holds the padding
+        source=_stream(kernel.source, "x"),
+        result=_stream(kernel.result, "y"),
+        stored=_numbers("stored", identifier, plan.stored),
+        kept=tuple(_numbers(kind, identifier, values) for kind, values in plan.kept.items()),
+        size=kernel.result.size,
+        words=len(plan.stored),
+        fill=literal(kernel.fill, kernel.result.word),
+        row_start=rows.start,
+        row_stop=rows.stop,
+        column_start=columns.start,
+        column_stop=columns.stop,
+        width=columns.stop - columns.start,
+        reads=_all((rows.within("row", 0, rows.size), columns.within("column", 0, columns.size))),
+        enters=_all((rows.entering("row"), columns.entering("column"))),
+        complete=_all((rows.completing("row"), columns.completing("column"))),
+        rows=rows.kernel,
+        span=(columns.kernel - 1) * columns.dilation + 1,
+        lines=tuple(deepest),
+        newest=plan.newest(len(deepest)),
+    )
+
+
+class _Axis:
+    """One axis of a window process: where it starts and stops, and conditions on its counter."""
+
+    def __init__(self, kernel: WindowKernel, axis: int) -> None:
+        windows, places = kernel.windows, grid(kernel)[axis]
+        self.size = kernel.shape[axis]
+        self.start, self.stop = int(places[0]), int(places[-1]) + 1
+        self.kernel, self.stride = windows.kernel[axis], windows.stride[axis]
+        self.dilation, self.before = windows.dilation[axis], windows.before[axis]
+        self.after = windows.after[axis]
+
+    @classmethod
+    def single(cls) -> _Axis:
+        """The one row of a sequence."""
+        axis = cls.__new__(cls)
+        axis.size = axis.stop = axis.kernel = axis.stride = axis.dilation = 1
+        axis.start = axis.before = axis.after = 0
+        return axis
+
+    def within(self, name: str, low: int, high: int) -> str:
+        """Whether the counter lies in ``low``…``high - 1``; empty where it always does."""
+        parts = [f"{name} >= {low}"] if self.start < low else []
+        parts += [f"{name} < {high}"] if self.stop > high else []
+        return " && ".join(parts)
+
+    def entering(self, name: str) -> str:
+        """Whether the place is not cropped away."""
+        return self.within(name, -self.before, self.size + self.after)
+
+    def completing(self, name: str) -> str:
+        """Whether the place is the last of a window."""
+        first = (self.kernel - 1) * self.dilation - self.before
+        parts = [f"{name} >= {first}"] if self.start < first else []
+        if self.stride > 1:
+            offset = f"({name} - {first})" if first > 0 else f"({name} + {-first})" if first else name
+            parts.append(f"{offset} % {self.stride} == 0")
+        return " && ".join(parts)
+
+
+def _all(conditions: Sequence[str]) -> str:
+    return " && ".join(condition for condition in conditions if condition) or "true"
+
+
+class _Plan:
+    """Which words a window process stores, and for how long: a word leaves where its last tap that is read ends."""
+
+    def __init__(self, kernel: WindowKernel) -> None:
+        two = len(kernel.shape) == 2
+        self.axes = (_Axis(kernel, 0), _Axis(kernel, 1)) if two else (_Axis.single(), _Axis(kernel, 0))
+        rows, columns = self.axes
+        size = kernel.source.size
+        tap, word = kernel.kept // size, kernel.kept % size
+        row, column = tap // columns.kernel, tap % columns.kernel
+        delay = (rows.kernel - 1 - row) * rows.dilation
+        deepest = np.full(size, -1)
+        np.maximum.at(deepest, word, delay)
+        order = np.argsort(-deepest, kind="stable")
+        self.stored = order[deepest[order] >= 0]
+        place = np.zeros(size, dtype=np.int64)
+        place[self.stored] = np.arange(len(self.stored))
+        self.kept = {"row": row, "column": column * columns.dilation, "word": place[word]}
+        self._deepest = deepest
+
+    @property
+    def lines(self) -> list[LineView]:
+        """A line for each row of delay; line d holds the words that a tap reads more than d rows later."""
+        rows = self.axes[0]
+        depth = (rows.kernel - 1) * rows.dilation
+        before = ["words", *(f"delayed_{number}" for number in range(depth))]
+        counts = [int((self._deepest > number).sum()) for number in range(depth)]
+        return [LineView(f"{number}", count, before[number]) for number, count in enumerate(counts)]
+
+    def newest(self, lines: int) -> tuple[str, ...]:
+        """Return, for each row of the window, the array with its newest words, "" where no tap reads that row."""
+        rows = self.axes[0]
+        delays = [(rows.kernel - 1 - row) * rows.dilation for row in range(rows.kernel)]
+        return tuple("words" if not delay else f"delayed_{delay - 1}" if delay <= lines else "" for delay in delays)
+
+
+def _buffer(kernel: BufferKernel, design: str, identifier: str, declared: Declaration) -> BufferView:
+    source, result = kernel.source, kernel.result
+    beats, words = kernel.index // source.size, kernel.index % source.size
+    tables = [_numbers("beat", identifier, beats), _numbers("word", identifier, words)]
+    place = f"beat * {result.size} + i"
+    value = f"memory[{tables[0].name}[{place}]][{tables[1].name}[{place}]]"
+    if kernel.shift.any():
+        tables.append(_numbers("shift", identifier, kernel.shift))
+        value = f"{word_type(result.word)}({word_type(result.word)}({value}) << {tables[2].name}[{place}])"
+    return BufferView(
+        design=design,
+        comment=declared.comment,
+        signature=declared.signature,
+        scope=f"order_of_{identifier}",
+        word=word_type(source.word),
+        source=_stream(source, "x"),
+        result=_stream(result, "y"),
+        source_beats=source.beats,
+        source_size=source.size,
+        result_beats=result.beats,
+        result_size=result.size,
+        interval=kernel.interval,
+        partition="dim = 0" if result.beats == 1 else "dim = 2",
+        tables=tuple(tables),
+        value=value,
+    )
+
+
+def _scan(kernel: ScanKernel, design: str, names: Mapping[str, str], declared: Declaration) -> ScanView:
+    states = tuple(
+        StateView(
+            names[state.before.name],
+            word_type(state.before.word),
+            state.before.size,
+            ", ".join(literal(word, state.before.word) for word in state.initial),
+            names[state.after.name],
+        )
+        for state in kernel.states
+    )
+    return ScanView(
+        design=design,
+        comment=declared.comment,
+        signature=declared.signature,
+        beats=kernel.source.beats,
+        source=_stream(kernel.source, "x"),
+        result=_stream(kernel.result, "y"),
+        step=names[kernel.step.name],
+        reads_step=any(port == kernel.step for inner in kernel.body for port in inner.sources),
+        states=states,
+        steps=tuple(step_view(inner, names) for inner in kernel.body),
+        index=kernel.index,
+        output_size=kernel.result.size,
+    )
+
+
+def step_view(kernel: Kernel, names: Mapping[str, str]) -> Step:
+    """Return the array that a kernel's function fills and the call that fills it."""
+    (result,) = results(kernel)
+    name = names[kernel.name]
+    arguments = ", ".join([*(names[port.name] for port in kernel.sources), name])
+    return Step(name, name, word_type(result.word), result.size, f"{function_name(name)}({arguments})")

@@ -1,0 +1,75 @@
+"""What the fabric of a device family offers: delays, operand widths, memories. Assumptions, cited where published."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fpgaprune.board import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Fabric:
+    """Delays in ns of a family's slowest common speed grade, routing included, and the operand widths of a DSP slice.
+
+    Delays are assumptions: an adder of about 20 bits is a look-up table, a carry chain and a net (DS181, DS925);
+    widths are from AMD UG479 (DSP48E1) and UG579 (DSP48E2).
+    """
+
+    adder_ns: float
+    multiplier_ns: float
+    dsp_wide: int
+    dsp_narrow: int
+
+    def slices(self, one: int, other: int) -> int:
+        """Return the DSP slices of a product of operands of these widths, each cut into what a slice takes."""
+        wide, narrow = max(one, other), min(one, other)
+        return math.ceil(wide / self.dsp_wide) * math.ceil(narrow / self.dsp_narrow)
+
+
+FABRICS: Mapping[Family, Fabric] = {
+    Family.XC7: Fabric(2.1, 4.2, 25, 18),
+    Family.XCU: Fabric(1.3, 2.8, 27, 18),
+    Family.XCUP: Fabric(1.0, 2.2, 27, 18),
+}
+
+CLOCK_SHARE = 0.73
+"""The share of the period that the vendor tool plans with: its default uncertainty is 27 % (AMD UG1399)."""
+
+LUT_BITS = 64
+"""Bits of read-only memory in one six-input look-up table (AMD UG474)."""
+
+LUTRAM_BITS = 64
+"""Bits of distributed memory in one look-up table (AMD UG474)."""
+
+SHIFT_BITS = 32
+"""Bits that one look-up table delays as a shift register (AMD UG474)."""
+
+BRAM_WIDTH, BRAM_DEPTH = 18, 1024
+"""A block RAM of 18 kbit as one wide memory: words of 18 bits, 1,024 of them (AMD UG473)."""
+
+BRAM_FROM_BITS = 4096
+"""Bits of one memory from which it is built of block RAM; an assumption, below it look-up tables are smaller."""
+
+DSP_FROM_WIDTH = 5
+"""Width of the narrower of two factors, no constants, from which their product takes a DSP slice: an assumption."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a memory takes."""
+
+    lut: int
+    bram_18k: int
+
+
+def memory(words: int, width: int, *, read_only: bool = False) -> Memory:
+    """Return what a memory of ``words`` words of ``width`` bits with one read and one write a cycle takes."""
+    bits = words * width
+    if bits >= BRAM_FROM_BITS:
+        return Memory(0, math.ceil(width / BRAM_WIDTH) * math.ceil(words / BRAM_DEPTH))
+    return Memory(width * math.ceil(words / (LUT_BITS if read_only else LUTRAM_BITS)), 0)
