@@ -99,12 +99,12 @@ def _sources(lowered: Lowered, view: TopView) -> dict[str, str]:
     files["src/kernels.h"] = render("vitis/kernels.h.j2", view)
     files["src/top.h"] = render("vitis/top.h.j2", view)
     files["src/top.cpp"] = render("vitis/top.cpp.j2", view)
-    for kernel_view, name in _kernel_views(lowered, names, streaming=view.streaming):
+    for kernel_view, name in kernel_views(lowered, names, streaming=view.streaming):
         files[f"src/kernels/{name}.cpp"] = render(TEMPLATES[type(kernel_view)], kernel_view)
     return files
 
 
-def _kernel_views(lowered: Lowered, names: Mapping[str, str], *, streaming: bool) -> Iterator[tuple[KernelView, str]]:
+def kernel_views(lowered: Lowered, names: Mapping[str, str], *, streaming: bool) -> Iterator[tuple[KernelView, str]]:
     """Yield the view of each kernel and the name of its file: processes in a streaming design, else functions."""
     design, outside = lowered.design.name, {kernel.name for kernel in lowered.kernels}
     for kernel in lowered.every_kernel:

@@ -1,0 +1,53 @@
+"""Every op, every kernel and every template is met by the random networks that the property tests draw."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from fpgaprune import ir
+from fpgaprune.emit.describe import describe
+from fpgaprune.emit.emitter import kernel_views
+from fpgaprune.emit.names import names_of
+from fpgaprune.emit.views import TEMPLATES
+from fpgaprune.lower import kernels, lower
+from fpgaprune.resources import estimate
+from fpgaprune.schedule import Interface, schedule
+from tests.graphs import random_network_graph
+from tests.nets import PYNQ
+
+SEEDS = range(60)
+
+
+def members(union):
+    return {member for part in get_args(union) for member in (members(part) or {part})}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Return the ops, kernels and views of random networks in both interfaces."""
+    graphs = [random_network_graph(seed) for seed in SEEDS]
+    ops = {type(op) for graph in graphs for op in graph.ops}
+    found, views = set(), set()
+    for graph in graphs:
+        for interface in Interface:
+            lowered = lower(schedule(graph, PYNQ, interface=interface))
+            found |= {type(kernel) for kernel in lowered.every_kernel}
+            streaming = interface is Interface.STREAM
+            views |= {type(view) for view, _ in kernel_views(lowered, names_of(lowered), streaming=streaming)}
+            assert {layer.tensor for layer in estimate(lowered).layers} == {k.name for k in lowered.every_kernel}
+            assert all(describe(kernel) for kernel in lowered.every_kernel)
+    return ops, found, views
+
+
+def test_every_op_is_drawn(drawn):
+    assert drawn[0] == set(ir.OPS)
+
+
+def test_every_kernel_is_lowered_to_interpreted_and_estimated(drawn):
+    assert drawn[1] == members(kernels.Kernel)
+
+
+def test_every_template_is_used(drawn):
+    assert drawn[2] == set(TEMPLATES)
