@@ -13,12 +13,21 @@ if TYPE_CHECKING:
     from fpgaprune.lower import Lowered
 
 
+_MOST_STATES = 16
+
+_RESERVED = (
+    *("fpgaprune", "hls", "Beat", "i", "scan_x", "scan_y", "scan_x_beat", "scan_y_beat", "scan_beat"),
+    *(f"scan_next_{number}" for number in range(_MOST_STATES)),
+)
+"""What the text of top functions and loops names beside tensors."""
+
+
 def names_of(lowered: Lowered) -> dict[str, str]:
     """Return port or kernel → safe C++ name, unique together with the names that the top function adds.
 
     The parameter of an output is under ``argument(name)``.
     """
-    reserved = [lowered.design.name, f"{lowered.design.name}_kernels", "fpgaprune", "hls", "i"]
+    reserved = [lowered.design.name, f"{lowered.design.name}_kernels", *_RESERVED]
     arguments = [argument(output.name) for output in lowered.outputs]
     return unique_identifiers([*reserved, *dict.fromkeys(_names(lowered)), *arguments])
 

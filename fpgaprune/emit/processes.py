@@ -70,6 +70,8 @@ def process_signature(kernel: Kernel, identifier: str) -> str:
 
 def stream_names(kernel: Kernel) -> tuple[str, ...]:
     """Return the names of the streams that a process reads."""
+    if isinstance(kernel, ScanKernel):
+        return ("scan_x",)  # the body's arrays have the names of tensors, which must not meet these
     count = len(kernel.sources)
     return ("x", "w")[:count] if count <= 2 else tuple(f"x{number}" for number in range(count))
 
@@ -77,7 +79,7 @@ def stream_names(kernel: Kernel) -> tuple[str, ...]:
 def _result_names(kernel: Kernel) -> tuple[str, ...]:
     if isinstance(kernel, ForkKernel):
         return tuple(f"y{number}" for number in range(len(kernel.results)))
-    return ("y",)
+    return ("scan_y",) if isinstance(kernel, ScanKernel) else ("y",)
 
 
 def process_view(kernel: Kernel, design: str, names: Mapping[str, str], comment: str) -> KernelView:
@@ -291,8 +293,8 @@ def _scan(kernel: ScanKernel, design: str, names: Mapping[str, str], declared: D
         comment=declared.comment,
         signature=declared.signature,
         beats=kernel.source.beats,
-        source=_stream(kernel.source, "x"),
-        result=_stream(kernel.result, "y"),
+        source=_stream(kernel.source, "scan_x"),
+        result=_stream(kernel.result, "scan_y"),
         step=names[kernel.step.name],
         reads_step=any(port == kernel.step for inner in kernel.body for port in inner.sources),
         states=states,
