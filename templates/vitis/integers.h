@@ -10,6 +10,9 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#ifdef FPGAPRUNE_SIMULATION
+#define __AP_FIXED_H__ // no fixed-point type is used: half of the open headers need not be read
+#endif
 #include <ap_int.h>
 #pragma GCC diagnostic pop
 #endif
