@@ -105,7 +105,7 @@ def _from_torch(sizes: tuple[int, ...], sparsity: float) -> dict[str, Any]:
     from fpgaprune.serialise import graph_from_text
 
     imports_s = time.perf_counter() - start
-    model, given = module(sizes, sparsity), data(sizes, SAMPLES)
+    model, given = module(sizes, sparsity), data(sizes[:1], sizes[-1], SAMPLES)
     samples, _ = given.test_arrays()
     stages = Stages()
     with tempfile.TemporaryDirectory() as scratch, stages.spied(SPIED | GRAPH_SPIED):

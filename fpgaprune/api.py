@@ -17,6 +17,7 @@ from fpgaprune.board import load as load_board
 from fpgaprune.emit import Project
 from fpgaprune.evaluate import evaluate
 from fpgaprune.flow import Options, generate
+from fpgaprune.heads import Head
 from fpgaprune.lower import lower
 from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_torch_prune, prune, train
 from fpgaprune.quantise import QuantisedModel, QuantiseRecipe, quantise
@@ -29,6 +30,7 @@ __all__ = [
     "Board",
     "Comparison",
     "Data",
+    "Head",
     "Options",
     "Project",
     "ProjectFolder",

@@ -18,6 +18,7 @@ from rich.table import Table
 from fpgaprune import board as boards_module
 from fpgaprune import tools
 from fpgaprune.errors import FpgapruneError
+from fpgaprune.heads import Head
 from fpgaprune.paths import refuse_target
 from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.version import __version__
@@ -84,7 +85,7 @@ def prune(
     quantised = quantise(pruned, loaders, plan.quantise)
     samples, _ = loaders.test_arrays()
     name = label or f"{pruned.sparsity:.0%}".replace("%", " %")
-    workspace.save(workspace.Workspace(quantised, name, samples.astype("float64")), pruned, out, force=force)
+    workspace.save(workspace.Workspace(quantised, name, samples), pruned, out, force=force)
     report = quantised.report
     _console().print(f"accuracy {_percent(report.metric_before)} pruned, {_percent(report.metric_after)} as integers")
     for layer in report.sparsity:
@@ -115,6 +116,7 @@ def generate(
     clock_ns: Annotated[float | None, typer.Option(help="The clock period; the board's by default.")] = None,
     io: Annotated[Interface, typer.Option(help="How vectors enter and leave.")] = Interface.PARALLEL,
     strategy: Annotated[_Strategy, typer.Option(help="How matrices are built.")] = _Strategy.AUTO,
+    head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
     name: Annotated[str, typer.Option(help="The top function's name.")] = "net",
     baseline: Annotated[bool, typer.Option("--baseline", help="Add the stock hls4ml project.")] = False,
     force: Force = False,
@@ -125,7 +127,7 @@ def generate(
     target = boards_module.load(board)
     refuse_target(out, force=force)
     loaded = workspace.load(pruned)
-    options = flow.Options(name, clock_ns, io, strategy.chosen(), baseline=baseline)
+    options = flow.Options(name, clock_ns, io, strategy.chosen(), baseline=baseline, head=head)
     project = flow.generate(loaded.quantised, target, loaded.samples, options, label=loaded.label)
     project.write(out, force=force)
     _console().print(f"{escape(str(out))}: {len(project.files)} files, digest {project.digest()[:16]}", soft_wrap=True)
@@ -135,7 +137,9 @@ def generate(
 def csim(
     folder: Folder,
     samples: Annotated[int | None, typer.Option(min=1, help="Simulate so many random vectors.")] = None,
-    inputs: Annotated[Path | None, typer.Option(help="An .npy file: mantissas, or real numbers.")] = None,
+    inputs: Annotated[
+        Path | None, typer.Option(help="Mantissas or real numbers: .npy, or .npz with an array for each input.")
+    ] = None,
     timeout_s: Annotated[float, typer.Option(min=1, help="Time limit of the build and of the run.")] = 1800.0,
     as_json: Json = False,
 ) -> None:

@@ -20,6 +20,7 @@ from fpgaprune.paths import refuse_target, write_text
 from fpgaprune.prune import Data, Optimiser, PrunedModel, PruneRecipe, Schedule, TrainSettings, prune, train
 from fpgaprune.quantise import QuantiseRecipe, quantise
 from fpgaprune.report import compare, print_comparison, write_report
+from fpgaprune.several import as_tuple
 from fpgaprune.sim import ProjectFolder, csim, read_verdict, store_verdict
 from fpgaprune.workspace import Workspace
 
@@ -193,7 +194,7 @@ class _Run:
         project = generate(model.quantised, board.load(self._settings.board), inputs, options, label=model.label)
         project.write(path, force=True)
         folder = ProjectFolder.load(path)
-        verdict = csim(folder, (model.quantised.quantise_input(inputs),))
+        verdict = csim(folder, as_tuple(model.quantised.quantise_input(inputs)))
         store_verdict(verdict, path)
         self._say(sparsity, model, verdict)
         return folder
@@ -205,7 +206,7 @@ class _Run:
             quantised = quantise(pruned, self._data, self._settings.quantise, progress=self._progress)
             samples, _ = self._data.test_arrays()
             label = f"{sparsity:.0%}".replace("%", " %")
-            workspace.save(Workspace(quantised, label, samples.astype(np.float64)), pruned, path)
+            workspace.save(Workspace(quantised, label, samples), pruned, path)
         return workspace.load(path)
 
     def _pruned(self, sparsity: float) -> PrunedModel:

@@ -325,10 +325,11 @@ def _round_exactly(value: float, fraction: int, rounding: Rounding) -> int:
 
 def _round_float(scaled: npt.NDArray[np.float64], rounding: Rounding) -> npt.NDArray[np.float64]:
     """Round to whole numbers; the part after the point is exact in float64, so no mode sees a rounding error."""
-    if rounding is Rounding.RND_CONV:
-        return np.rint(scaled)
-    whole = np.trunc(scaled)
+    nearest: npt.NDArray[np.float64] = np.rint(scaled)
+    whole: npt.NDArray[np.float64] = np.trunc(scaled)
     rest = scaled - whole
+    if rounding is Rounding.RND_CONV:
+        return nearest
     match rounding:
         case Rounding.TRN:
             return whole - (rest < 0)

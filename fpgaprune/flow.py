@@ -12,8 +12,11 @@ import numpy as np
 from fpgaprune.emit import Project, Vectors, emit
 from fpgaprune.frontend.baseline import write_baseline
 from fpgaprune.frontend.convert import Converted, convert
+from fpgaprune.heads import Head
 from fpgaprune.lower import lower
+from fpgaprune.quantise.head import with_head
 from fpgaprune.schedule import Interface, Strategy, schedule
+from fpgaprune.several import OneOrMore, as_tuple, mapped
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -40,14 +43,21 @@ class Options:
     strategy: Strategy = Strategy.MULTIPLY
     stored_samples: int = STORED_SAMPLES
     baseline: bool = False
+    head: Head = Head.LOGITS
 
 
 def generate(
-    quantised: QuantisedModel, board: Board, samples: FloatArray, options: Options | None = None, *, label: str = ""
+    quantised: QuantisedModel,
+    board: Board,
+    samples: OneOrMore[FloatArray],
+    options: Options | None = None,
+    *,
+    label: str = "",
 ) -> Project:
     """Return the project of a quantised model for a board, checked on real inputs (samples, *shape).
 
-    The first of the samples become the stored vectors. ``label`` names the design in comparisons.
+    Samples of several inputs are a tuple. The first of them become the stored vectors. ``label`` names the design in
+    comparisons.
 
     Raises:
         MismatchError: graph and model disagree on a sample; nothing comes out then.
@@ -55,6 +65,7 @@ def generate(
         InputError: samples that do not fit, or options that the board cannot take.
     """
     options = options or Options()
+    quantised = with_head(quantised, options.head)
     clock_ns = options.clock_ns or board.clock_ns
     converted = convert(quantised, board.part, clock_ns, samples)
     design = schedule(
@@ -65,10 +76,9 @@ def generate(
         interface=options.interface,
         strategy=options.strategy,
     )
-    stored = quantised.quantise_input(samples[: max(options.stored_samples, 1)])
-    project = emit(
-        lower(design), Vectors.of(converted.graph, stored), extras={"point": describe(quantised, label or options.name)}
-    )
+    first = mapped(lambda values: values[: max(options.stored_samples, 1)], samples)
+    stored = Vectors.of(converted.graph, *as_tuple(quantised.quantise_input(first)))
+    project = emit(lower(design), stored, extras={"point": describe(quantised, label or options.name)})
     return _with_baseline(project, converted) if options.baseline else project
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from fpgaprune import prune as pruning
 from fpgaprune import quantise as quantising
 from fpgaprune.errors import InputError
 from fpgaprune.paths import fresh_folder
+from fpgaprune.several import OneOrMore, as_tuple, one_or_more
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
 
-SCHEMA = "fpgaprune-workspace-1"
+SCHEMA = "fpgaprune-workspace-2"
 _NAME = "workspace.json"
 MOST_SAMPLES = 1000
 """Test samples kept with a model."""
@@ -33,11 +32,14 @@ MOST_SAMPLES = 1000
 
 @dataclass(frozen=True)
 class Workspace:
-    """A quantised model, the label that names it in comparisons, and real test inputs (samples, *shape)."""
+    """A quantised model, the label that names it in comparisons, and real test inputs (samples, *shape).
+
+    Samples of several inputs are a tuple.
+    """
 
     quantised: QuantisedModel
     label: str
-    samples: FloatArray
+    samples: OneOrMore[FloatArray]
 
 
 def save(workspace: Workspace, pruned: PrunedModel, folder: Path, *, force: bool = False) -> None:
@@ -49,7 +51,8 @@ def save(workspace: Workspace, pruned: PrunedModel, folder: Path, *, force: bool
     with fresh_folder(folder, force=force) as staging:
         pruning.save(pruned, staging / "pruned")
         quantising.save(workspace.quantised, staging / "quantised")
-        save_file({"samples": np.ascontiguousarray(workspace.samples[:MOST_SAMPLES])}, staging / "samples.safetensors")
+        for place, values in enumerate(as_tuple(workspace.samples)):
+            np.save(_samples_path(staging, place), values[:MOST_SAMPLES].astype(np.float64), allow_pickle=False)
         data = {"schema": SCHEMA, "label": workspace.label}
         (staging / _NAME).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
@@ -61,13 +64,24 @@ def load(folder: Path) -> Workspace:
         InputError: the folder is none of ours, of another schema, damaged or incomplete.
     """
     label = str(_manifest(folder)["label"])
-    path = folder / "samples.safetensors"
+    quantised = quantising.load(folder / "quantised")
+    paths = [_samples_path(folder, place) for place in range(len(quantised.inputs))]
+    return Workspace(quantised, label, one_or_more(map(_load_samples, paths)))
+
+
+def _samples_path(folder: Path, place: int) -> Path:
+    """Return the file of the samples of an input, whose place counts from 0."""
+    return folder / f"samples_{place}.npy"
+
+
+def _load_samples(path: Path) -> FloatArray:
     try:
-        samples = load_file(path)["samples"].astype(np.float64)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        values = np.load(path, allow_pickle=False)
+        samples: FloatArray = values.astype(np.float64)
+    except (OSError, ValueError, EOFError, AttributeError) as error:
         msg = f"{path} cannot be read: {error}"
         raise InputError(msg) from error
-    return Workspace(quantising.load(folder / "quantised"), label, samples)
+    return samples
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

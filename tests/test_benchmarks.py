@@ -52,16 +52,42 @@ def test_generate_speed(tmp_path):
 def test_csim_speed(tmp_path):
     results = quick("csim_speed", tmp_path / "out.json")
     (case,) = results["cases"]
-    assert case["equal"] == {"fpgaprune and evaluate": True, "hls4ml and evaluate": True}
-    for name in ("fpgaprune", "hls4ml"):
+    compared(case, "fpgaprune", "hls4ml")
+
+
+@pytest.mark.needs("g++", "make")
+def test_cnn_speed(tmp_path):
+    results = quick("cnn_speed", tmp_path / "out.json")
+    (case,) = results["cases"]
+    compared(case, "fpgaprune", "hls4ml io_stream")
+    assert case["failures"] == {}
+    assert (case["parameters"], case["nonzeros"]) == (47, 21)  # half of 18 and of 24 weights; 5 biases
+
+
+def compared(case, ours, peer):
+    assert case["equal"] == {f"{ours} and evaluate": True, f"{peer} and evaluate": True}
+    for name in (ours, peer):
         assert case[name]["compile"]["cpu_s"] > 0
         assert case[name]["compile"]["peak_mb"] > 10
         assert case[name]["inferences_per_s"] >= 0
-    assert case["hls4ml/fpgaprune"].keys() == {"wall_s", "cpu_s", "peak_mb"}
+    assert case[f"{peer}/{ours}"].keys() == {"wall_s", "cpu_s", "peak_mb"}
+    assert case[f"{ours}/{peer}"].keys() == {"inferences_per_s", "inferences_per_cpu_s"}
+
+
+@pytest.mark.needs("g++", "make")
+def test_residual_speed(tmp_path):
+    results = quick("residual_speed", tmp_path / "out.json")
+    outer = [name for name in results["stages"] if "/" not in name]
+    assert outer == ["prune", "quantise", "convert", "schedule", "lower", "emit", "write", "compile", "run"]
+    assert {"quantise/capture", "convert/check", "run/simulate", "run/evaluate"} <= results["stages"].keys()
+    assert results["verdict"]["exact"] is True
+    assert results["verdict"]["words"] == 5 * 3
+    assert results["compile"]["peak_mb"] > 10
+    assert results["process"]["peak_mb"] >= results["compile"]["peak_mb"]
 
 
 def test_every_benchmark_is_in_the_readme():
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     names = {path.name for path in BENCHMARKS.glob("*_speed.py")}
     assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
-    assert len(names) == 3
+    assert len(names) == 5

@@ -30,7 +30,7 @@ Operand: TypeAlias = Result | FloatArray
 NEGLIGIBLE = -1e4
 """What is as good as minus infinity before a softmax: its exponential is zero in any number format."""
 
-_SOFTMAX = ({"softmax.int"}, {"_softmax"}, {"_safe_softmax"})
+_SOFTMAX = frozenset({"softmax.int", "_softmax", "_safe_softmax"})
 
 
 def unary(place: Place, result: Result, step: Callable[[str], str]) -> Result:
@@ -416,8 +416,9 @@ def _like(values: FloatArray | None, other: FloatArray | None, default: float) -
 
 
 def _feeds_softmax(node: fx.Node) -> bool:
-    readers = {operation_name(each.target) for each in (node, *node.users)}
-    return "scaled_dot_product_attention" in readers or readers - {operation_name(node.target)} in _SOFTMAX
+    readers = {operation_name(user.target) for user in node.users}
+    within = operation_name(node.target) == "scaled_dot_product_attention"
+    return within or (bool(readers) and readers <= _SOFTMAX)
 
 
 def _masked(place: Place, source: Result, bias: FloatArray, masked: npt.NDArray[np.bool_]) -> Result:

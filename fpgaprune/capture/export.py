@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 
-def exported(module: nn.Module, example: Tensor, known: Container[str]) -> ExportedProgram:
-    """Return the graph of ``module`` for inputs of exactly the shape of ``example``, free of in-place operations.
+def exported(module: nn.Module, example: tuple[Tensor, ...], known: Container[str]) -> ExportedProgram:
+    """Return the graph of ``module`` for inputs of exactly the shapes of ``example``, free of in-place operations.
 
     Operations that are ``known`` stay whole; others are taken apart where torch defines them by simpler ones.
 
@@ -36,7 +36,7 @@ def exported(module: nn.Module, example: Tensor, known: Container[str]) -> Expor
     try:
         with _quiet(), torch.no_grad():
             unknown = {each: parts for each, parts in _definitions().items() if operation_name(each) not in known}
-            program: ExportedProgram = torch.export.export(module, (example,)).run_decompositions(unknown)
+            program: ExportedProgram = torch.export.export(module, example).run_decompositions(unknown)
     except GuardOnDataDependentSymNode as error:
         msg = (
             f"{_blamed(error)}: the control flow or a shape depends on the values of a tensor; hardware has one fixed"

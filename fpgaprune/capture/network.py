@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from typing_extensions import assert_never
 
@@ -37,27 +37,34 @@ if TYPE_CHECKING:
 
     from fpgaprune.windows import Axes, Windows
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Layers in topological order, the input first, and the name of the one whose result is the output.
+    """Layers in topological order, the inputs first as the model takes them, and the layers that are its outputs.
+
+    An output may be an input, be read by other layers, or be listed several times.
 
     Raises:
-        GraphError: a repeated name, a layer that reads a later one, shapes that do not fit, no or several inputs.
+        GraphError: a repeated name, a layer that reads a later one, shapes that do not fit, no inputs or no outputs.
     """
 
     layers: tuple[Layer, ...]
-    output: str
+    outputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
         known = _checked(self.layers, set())
-        inputs = [layer for layer in self.layers if isinstance(layer, InputLayer)]
-        if len(inputs) != 1 or self.layers[0] is not inputs[0]:
-            msg = f"a network must have one input, as its first layer, not {len(inputs)}"
+        if not self.inputs or self.layers[: len(self.inputs)] != self.inputs:
+            msg = "a network must have at least one input, and its inputs as its first layers"
             raise GraphError(msg)
-        if self.output not in known:
-            msg = f"the network's output {self.output!r} is no layer"
+        if not self.outputs:
+            msg = "a network must have at least one output"
             raise GraphError(msg)
+        for name in self.outputs:
+            if name not in known:
+                msg = f"the network's output {name!r} is no layer"
+                raise GraphError(msg)
 
     @cached_property
     def every_layer(self) -> tuple[Layer, ...]:
@@ -79,22 +86,50 @@ class Network:
         return found
 
     @cached_property
-    def outputs(self) -> frozenset[str]:
-        """The layer that is the output, and in bodies those that become states."""
+    def leaving(self) -> frozenset[str]:
+        """The layers that are outputs, and in bodies those that become states."""
         scans = [layer for layer in self.every_layer if isinstance(layer, Scan)]
-        return frozenset({self.output, *(name for scan in scans for name in scan.new_states)})
+        return frozenset({*self.outputs, *(name for scan in scans for name in scan.new_states)})
+
+    @cached_property
+    def inputs(self) -> tuple[InputLayer, ...]:
+        """The inputs in their order."""
+        return tuple(layer for layer in self.layers if isinstance(layer, InputLayer))
 
     @property
     def input(self) -> InputLayer:
-        """The input."""
-        first = self.layers[0]
-        assert isinstance(first, InputLayer)  # noqa: S101  # the constructor saw to it; this tells the type checker
-        return first
+        """The only input.
+
+        Raises:
+            GraphError: there are several.
+        """
+        return only("input", self.inputs)
+
+    @property
+    def output(self) -> str:
+        """The layer that is the only output.
+
+        Raises:
+            GraphError: there are several.
+        """
+        return only("output", self.outputs)
 
     def only_consumer(self, name: str) -> Layer | None:
         """Return the layer that alone reads ``name``, or None where several do, none does, or it is an output."""
         readers = self.consumers[name]
-        return readers[0] if len(readers) == 1 and name not in self.outputs else None
+        return readers[0] if len(readers) == 1 and name not in self.leaving else None
+
+
+def only(kind: str, found: tuple[_T, ...]) -> _T:
+    """Return the only one of the inputs or outputs that were found.
+
+    Raises:
+        GraphError: there are several.
+    """
+    if len(found) != 1:
+        msg = f"the network has {len(found)} {kind}s, not one; use `{kind}s`"
+        raise GraphError(msg)
+    return found[0]
 
 
 def _flattened(layers: tuple[Layer, ...]) -> Iterator[Layer]:

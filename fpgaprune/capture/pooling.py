@@ -91,7 +91,8 @@ def _divisors(arguments: Arguments, windows: Windows, sizes: Axes) -> FloatArray
         first, last = (-padding, size + padding) if arguments.plain("count_include_pad") else (0, size)
         starts = np.arange(count) * windows.stride[axis] - padding
         axes.append(np.minimum(starts + windows.kernel[axis], last) - np.maximum(starts, first))
-    return reduce(np.multiply.outer, axes).astype(np.float64)
+    counts: FloatArray = reduce(np.multiply.outer, axes).astype(np.float64)
+    return counts
 
 
 def _largest_in(place: Place, source: Result, windows: Windows) -> Result:

@@ -32,6 +32,7 @@ from fpgaprune.capture.records import (
     Reshape,
     Scan,
 )
+from fpgaprune.several import OneOrMore, as_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,16 +41,22 @@ if TYPE_CHECKING:
     from fpgaprune.windows import Windows
 
 
-def trace(network: Network, x: FloatArray) -> dict[str, FloatArray]:
+def trace(network: Network, x: OneOrMore[FloatArray]) -> dict[str, FloatArray]:
     """Return the result of every layer by its name (samples, *shape) for inputs (samples, *the user's order).
 
-    Layers in the body of a Scan have a result for each step: (samples * steps, *shape).
+    Several inputs are a tuple. Layers in the body of a Scan have a result for each step: (samples * steps, *shape).
     """
-    values = np.asarray(x, dtype=np.float64)
-    axes = [axis + 1 for axis in network.input.axes]
-    known = {network.input.name: values.transpose(0, *axes) if axes else values}
+    known = {
+        layer.name: _ordered(np.asarray(values, dtype=np.float64), layer)
+        for layer, values in zip(network.inputs, as_tuple(x), strict=True)
+    }
     _run(network.layers, known)
     return known
+
+
+def _ordered(values: FloatArray, layer: InputLayer) -> FloatArray:
+    axes = [axis + 1 for axis in layer.axes]
+    return values.transpose(0, *axes) if axes else values
 
 
 def _run(layers: Iterable[Layer], known: dict[str, FloatArray]) -> None:

@@ -29,12 +29,15 @@ def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> No
     """Write the stock Vitis project of a ModelGraph into a new folder, in one step.
 
     Raises:
-        UnsupportedError: a layer that stock hls4ml has no C++ for.
+        UnsupportedError: a layer that stock hls4ml has no C++ for, or an output that is an input.
         InputError: the folder exists and ``force`` is not given, or it cannot be written.
     """
     for node in model_graph.get_layers():
         if node.class_name == FPGAPRUNE:
             _refuse(node.get_attr("record"))
+    if returned := set(model_graph.inputs) & set(model_graph.outputs):
+        msg = f"{min(returned)}: stock hls4ml cannot return an input; leave the baseline out"
+        raise UnsupportedError(msg)
     kinds = {node.class_name for node in model_graph.get_layers()}
     if {"DepthwiseConv1D", "DepthwiseConv2D"} <= kinds:  # nnet_sepconv1d_latency.h bears the guard of its 2D sister
         msg = (
@@ -117,8 +120,12 @@ def compile_baseline(model_graph: Any, folder: Path, *, timeout_s: float = 600.0
     """Compile the project that ``write_baseline`` wrote into ``folder``.
 
     Raises:
+        UnsupportedError: the network has several inputs or outputs.
         ToolError: g++ is missing, fails, or takes longer than ``timeout_s``.
     """
+    if len(model_graph.inputs) != 1 or len(model_graph.outputs) != 1:
+        msg = "the stock C-simulation is run for networks of one input and one output; use that of hls4ml itself"
+        raise UnsupportedError(msg)
     tools.require("g++")
     done = tools.run(["bash", "build_lib.sh"], cwd=folder, timeout_s=timeout_s)
     if done.returncode:

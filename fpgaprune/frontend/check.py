@@ -11,6 +11,7 @@ from fpgaprune.evaluate import trace
 from fpgaprune.fixed import as_mantissas
 from fpgaprune.frontend.building import every_tensor
 from fpgaprune.quantise.layers import QuantisedScan
+from fpgaprune.several import OneOrMore, as_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,21 +23,23 @@ if TYPE_CHECKING:
     from fpgaprune.quantise.model import QuantisedModel
 
 
-def check(quantised: QuantisedModel, graph: Graph, samples: FloatArray, names: Mapping[str, str] | None = None) -> None:
+def check(
+    quantised: QuantisedModel, graph: Graph, samples: OneOrMore[FloatArray], names: Mapping[str, str] | None = None
+) -> None:
     """Refuse a graph that does not compute, for real inputs as users order them, what the quantised model does.
 
-    Every layer is compared, at every step of a loop too, for equality of integers. ``names`` maps layers to tensors of
-    the graph, by default to those of the same name.
+    Every layer and every output is compared, at every step of a loop too, for equality of integers. ``names`` maps
+    layers to tensors of the graph, by default to those of the same name.
 
     Raises:
         MismatchError: two executors differ; the message names the first layer that does, the neuron and both values.
-        InputError: the samples have another shape, are not finite, or there is none.
+        InputError: the samples have another number or shape, are not finite, or there is none.
     """
-    if not len(samples):
+    if not len(as_tuple(samples)[0]):
         msg = "a graph must be checked on at least one sample, not on none"
         raise InputError(msg)
     wanted = quantised.mantissas(samples)
-    got = trace(graph, quantised.quantise_input(samples))
+    got = trace(graph, *as_tuple(quantised.quantise_input(samples)))
     tensors = {tensor.name: tensor for tensor in every_tensor(graph)}
     for layer in _in_order(quantised):
         tensor = tensors.get((names or {}).get(layer.name, layer.name))
@@ -45,6 +48,12 @@ def check(quantised: QuantisedModel, graph: Graph, samples: FloatArray, names: M
             raise MismatchError(msg)
         _check_format(layer.name, layer.format, tensor.format)
         _check_values(layer.name, layer.format, wanted[layer.name], got[tensor.name])
+    if len(graph.outputs) != len(quantised.outputs):
+        msg = f"the quantised model has {len(quantised.outputs)} outputs, the graph {len(graph.outputs)}"
+        raise MismatchError(msg)
+    for name, output in zip(quantised.outputs, graph.outputs, strict=True):
+        _check_format(name, quantised.formats[name], graph.tensors[output].format)
+        _check_values(name, quantised.formats[name], wanted[name], got[output])
 
 
 def _in_order(quantised: QuantisedModel) -> list[QuantisedLayer]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fpgaprune.capture.records import FloatArray
     from fpgaprune.quantise.model import QuantisedModel
+    from fpgaprune.several import OneOrMore
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Converted:
     names: Mapping[str, str]
 
 
-def convert(quantised: QuantisedModel, part: str, clock_ns: float, samples: FloatArray) -> Converted:
+def convert(quantised: QuantisedModel, part: str, clock_ns: float, samples: OneOrMore[FloatArray]) -> Converted:
     """Return the graph of ``quantised``, checked on real inputs as users order them, for a device and a clock.
+
+    Its inputs and outputs are those of the model, in their order; samples of several inputs are a tuple.
 
     Raises:
         MismatchError: the graph computes something else; the message names the first layer that differs.
@@ -42,17 +45,27 @@ def convert(quantised: QuantisedModel, part: str, clock_ns: float, samples: Floa
     layers = layer_list(quantised)
     hls = model_graph(layers, part, clock_ns)
     titles = {layers.names[name]: name for name in reversed(list(layers.names))}  # the first of several names
-    graph = _with_output_shape(snapshot(hls, titles), quantised, layers)
+    graph = _with_outputs(snapshot(hls, titles), quantised, layers)
     verify(graph)
     check(quantised, graph, samples, layers.names)
     return Converted(graph, hls, layers.names)
 
 
-def _with_output_shape(graph: Graph, quantised: QuantisedModel, layers: LayerList) -> Graph:
-    """Return the graph with the reshape at its end that hls4ml leaves out."""
-    last = graph.tensors[layers.output]
-    shape = quantised.by_name[quantised.output].shape
-    if last.shape == shape:
-        return graph
-    output = Tensor(unused(f"{last.name}_out", {tensor.name for tensor in every_tensor(graph)}), shape, last.format)
-    return Graph((*graph.ops, Reshape(output, last.name)), (output.name,))
+def _with_outputs(graph: Graph, quantised: QuantisedModel, layers: LayerList) -> Graph:
+    """Return the graph with an output for each of the model's.
+
+    A Reshape makes it where hls4ml leaves out the last reshape, where it is an input, or where it is an output already.
+    """
+    ops, outputs = [*graph.ops], list[str]()
+    used = {op.output.name for op in graph.inputs}
+    taken = {tensor.name for tensor in every_tensor(graph)}
+    for name in quantised.outputs:
+        source, shape = graph.tensors[layers.names[name]], quantised.by_name[name].shape
+        output = source
+        if source.shape != shape or source.name in used:
+            output = Tensor(unused(f"{source.name}_out", taken), shape, source.format)
+            ops.append(Reshape(output, source.name))
+        used.add(output.name)
+        taken.add(output.name)
+        outputs.append(output.name)
+    return Graph(tuple(ops), tuple(outputs))

@@ -69,14 +69,17 @@ class Entry:
 class LayerList:
     """hls4ml's layer list, the precisions by hls4ml's names, and layer → the tensor that holds its result.
 
-    That is a layer of hls4ml's, or for a layer in a loop a name that no other has. Several layers share one name where
-    the later ones change nothing: the last reshape, a cast to the same format.
+    ``inputs`` and ``outputs`` are those that hls4ml is told of, in their order; equal outputs are one.
+
+    That tensor is a layer of hls4ml's, or for a layer in a loop a name that no other has. Several layers share one name
+    where the later ones change nothing: a last reshape, a cast to the same format.
     """
 
     layers: tuple[Mapping[str, Any], ...]
     precisions: Mapping[str, Mapping[str, str]]
     names: Mapping[str, str]
-    output: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 def layer_list(quantised: QuantisedModel) -> LayerList:
@@ -98,7 +101,8 @@ def layer_list(quantised: QuantisedModel) -> LayerList:
             for part, entry in zip(_parts(name, parts), parts, strict=True)
         },
         {name: names[name] for name in quantised.by_name},
-        names[quantised.output],
+        tuple(names[layer.name] for layer in quantised.inputs),
+        tuple(dict.fromkeys(names[name] for name in quantised.outputs)),
     )
 
 
@@ -123,10 +127,11 @@ def model_graph(layers: LayerList, part: str, clock_ns: float, *, io_type: IOTyp
         "HLSConfig": {"Model": model, "LayerName": by_name},
         "WriterConfig": {"Namespace": None, "WriteWeightsTxt": True, "WriteTar": False, "TBOutputStream": "both"},
     }
-    inputs = [layers.layers[0]["name"]]
+    given = [{**each, "inputs": [*each["inputs"]]} for each in layers.layers]  # hls4ml renames inputs in place
+    ends = [*layers.inputs], [*layers.outputs]
     try:
         with quiet():
-            return ModelGraph.from_layer_list(config, [dict(each) for each in layers.layers], inputs, [layers.output])
+            return ModelGraph.from_layer_list(config, given, *ends)
     except Exception as error:
         msg = f"hls4ml refuses the network: {one_line(error)}"
         raise UnsupportedError(msg) from error
@@ -146,13 +151,20 @@ def _parts(name: str, entries: Sequence[Entry]) -> list[str]:
 
 
 def _at_the_end(quantised: QuantisedModel, entries: Mapping[str, Sequence[Entry]]) -> set[str]:
-    """Return the reshapes at the end, which hls4ml would remove with a warning, and what changes nothing there."""
+    """Return the reshapes at the ends, which hls4ml would remove with a warning, and what changes nothing there."""
     found: set[str] = set()
-    name = quantised.output
-    while not entries[name] or isinstance(quantised.by_name[name], QuantisedReshape):
-        found.add(name)
-        (name,) = quantised.by_name[name].sources
+    for output in quantised.outputs:
+        name = output
+        while not entries[name] or _is_last_reshape(quantised, name, found):
+            found.add(name)
+            (name,) = quantised.by_name[name].sources
     return found
+
+
+def _is_last_reshape(quantised: QuantisedModel, name: str, after: Collection[str]) -> bool:
+    """Tell whether a layer is a reshape that nothing reads but layers ``after`` it, which hls4ml is not given."""
+    readers = {layer.name for layer in quantised.network.consumers[name]}
+    return isinstance(quantised.by_name[name], QuantisedReshape) and readers <= set(after)
 
 
 def _names(quantised: QuantisedModel, kept: Mapping[str, Sequence[Entry]]) -> dict[str, str]:
@@ -310,7 +322,9 @@ def _concat(layer: QuantisedConcat, quantised: QuantisedModel) -> Entries:
 _HLS4ML_PARTS = 2
 
 
-def _reshape(layer: QuantisedReshape, quantised: QuantisedModel) -> Entries:  # noqa: ARG001  # an entry maker
+def _reshape(layer: QuantisedReshape, quantised: QuantisedModel) -> Entries:
+    if layer.name in quantised.outputs:  # hls4ml makes what a reshape reads the output, and refuses to do so twice
+        return _pass_through(layer, quantised)
     return (_reshaped(layer),)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.prune.checks import one_line
-from fpgaprune.prune.forward import described, device_of, mode, run
+from fpgaprune.prune.forward import Tensors, described, device_of, mode, moved, run
+from fpgaprune.several import as_tuple, mapped, one_or_more
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,28 +22,56 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-#: (outputs, targets) → a scalar tensor to minimise.
-Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-#: (all outputs, all targets) of the test data → a number, better when higher.
-Metric: TypeAlias = Callable[[Tensor, Tensor], "float | Tensor"]
+#: (outputs, targets) → a scalar tensor to minimise; a model of several outputs gives a tuple, as several targets do.
+Loss: TypeAlias = Callable[[Any, Any], Tensor]
+#: (all outputs, all targets) of the test data → a number, better when higher; tuples as in a loss.
+Metric: TypeAlias = Callable[[Any, Any], "float | Tensor"]
 
 
-def default_loss(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the cross-entropy for integer targets, with classes in dimension 1, else the mean squared error."""
+def default_loss(outputs: Tensors, targets: Tensors) -> Tensor:
+    """Return the cross-entropy for integer targets, with classes in dimension 1, else the mean squared error.
+
+    Of several outputs with a target each it is the sum.
+
+    Raises:
+        InputError: there is not one target an output, or a shape differs.
+    """
+    return torch.stack([_default_loss(*pair) for pair in _pairs(outputs, targets)]).sum()
+
+
+def default_metric(outputs: Tensors, targets: Tensors) -> Tensor:
+    """Return the accuracy for integer targets, with classes in dimension 1, else the negative mean squared error.
+
+    Of several outputs with a target each it is the mean.
+
+    Raises:
+        InputError: there is not one target an output, or a shape differs.
+    """
+    return torch.stack([_default_metric(*pair) for pair in _pairs(outputs, targets)]).mean()
+
+
+def _pairs(outputs: Tensors, targets: Tensors) -> list[tuple[Tensor, Tensor]]:
+    counts = len(as_tuple(outputs)), len(as_tuple(targets))
+    if counts[0] != counts[1]:
+        msg = f"the model has {counts[0]} outputs and the data {counts[1]} targets; give `loss` and `metric` that fit"
+        raise InputError(msg)
+    return list(zip(as_tuple(outputs), as_tuple(targets), strict=True))
+
+
+def _default_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     if targets.is_floating_point():
         return functional.mse_loss(_like(outputs, targets), targets)
     return functional.cross_entropy(outputs, targets.long())
 
 
-def default_metric(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the accuracy for integer targets, with classes in dimension 1, else the negative mean squared error."""
+def _default_metric(outputs: Tensor, targets: Tensor) -> Tensor:
     if targets.is_floating_point():
         return -functional.mse_loss(_like(outputs, targets), targets)
     classes = outputs.argmax(dim=1)
     return (_like(classes, targets) == targets).double().mean()
 
 
-def measured_loss(loss: Loss, outputs: Tensor, targets: Tensor) -> Tensor:
+def measured_loss(loss: Loss, outputs: Tensors, targets: Tensors) -> Tensor:
     """Return ``loss`` of one batch as a scalar tensor.
 
     Raises:
@@ -67,8 +96,8 @@ def evaluate_metric(model: nn.Module, data: Data, metric: Metric | None = None) 
     outputs, targets = [], []
     with mode(model, training=False):
         for x, y in data.test_batches():
-            outputs.append(run(model, x.to(device)).cpu())
-            targets.append(y.cpu())
+            outputs.append(mapped(Tensor.cpu, run(model, moved(x, device))))
+            targets.append(mapped(Tensor.cpu, y))
     measure = metric or default_metric
     value = _called(lambda y, target: float(measure(y, target)), "metric", _joined(outputs), _joined(targets))
     if not math.isfinite(value):
@@ -87,7 +116,7 @@ def _like(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs
 
 
-def _called(function: Callable[[Tensor, Tensor], _Value], what: str, outputs: Tensor, targets: Tensor) -> _Value:
+def _called(function: Callable[[Any, Any], _Value], what: str, outputs: Tensors, targets: Tensors) -> _Value:
     try:
         return function(outputs, targets)
     except FpgapruneError:
@@ -100,7 +129,11 @@ def _called(function: Callable[[Tensor, Tensor], _Value], what: str, outputs: Te
         raise InputError(msg) from error
 
 
-def _joined(tensors: list[Tensor]) -> Tensor:
+def _joined(batches: list[Tensors]) -> Tensors:
+    return one_or_more(_stacked(list(column)) for column in zip(*map(as_tuple, batches), strict=True))
+
+
+def _stacked(tensors: list[Tensor]) -> Tensor:
     try:
         return torch.cat(tensors)
     except RuntimeError as error:

@@ -13,15 +13,17 @@ from torch import Tensor, nn
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import refuse_broken_model
 from fpgaprune.prune.data import Data, batch_count
-from fpgaprune.prune.forward import device_of, mode, run
+from fpgaprune.prune.forward import device_of, mode, moved, run
 from fpgaprune.prune.history import History, Record
 from fpgaprune.prune.masks import fill_zeros_
 from fpgaprune.prune.objectives import Loss, Metric, default_loss, evaluate_metric, measured_loss
 from fpgaprune.prune.progress import progress_bar
 from fpgaprune.prune.seeding import local_seed, mix
 from fpgaprune.prune.settings import Optimiser, TrainSettings
+from fpgaprune.several import as_tuple
 
 if TYPE_CHECKING:
+    from fpgaprune.prune.forward import Tensors
     from fpgaprune.prune.masks import Masks
 
 #: Called with the model after each optimiser step; pruned weights are set to zero once more after it.
@@ -85,8 +87,9 @@ class _Loop:
         total, samples = 0.0, 0
         for index, (x, y) in enumerate(data.train_batches(mix(self.settings.seed, number))):
             rate = cosine(self.settings.learning_rate, self._done(number, index))
-            total += self._step(x, y, rate, number + 1) * len(x)
-            samples += len(x)
+            count = len(as_tuple(x)[0])
+            total += self._step(x, y, rate, number + 1) * count
+            samples += count
             advance()
         refuse_broken_model(self.model, self._calmer())
         return total / samples
@@ -96,10 +99,10 @@ class _Loop:
         within = min(index / self.batches, 1.0) if self.batches else 0.0
         return (epoch + within) / self.settings.epochs
 
-    def _step(self, x: Tensor, y: Tensor, rate: float, epoch: int) -> float:
+    def _step(self, x: Tensors, y: Tensors, rate: float, epoch: int) -> float:
         device = device_of(self.model)
         self.optimiser.zero_grad(set_to_none=True)
-        loss = measured_loss(self.loss, run(self.model, x.to(device)), y.to(device))
+        loss = measured_loss(self.loss, run(self.model, moved(x, device)), moved(y, device))
         value = loss.item()
         if not math.isfinite(value):
             msg = f"the training loss became {value} in epoch {epoch}; {self._calmer()}"

@@ -21,7 +21,9 @@ from fpgaprune.quantise.freeze import freeze
 from fpgaprune.quantise.model import QuantisedModel
 from fpgaprune.quantise.plan import Plan, make_plan
 from fpgaprune.quantise.report import QuantiseReport, sparsity_of
+from fpgaprune.quantise.rounded import with_rounded_readers
 from fpgaprune.quantise.steps import QuantisedNetwork, keep_dead
+from fpgaprune.several import OneOrMore, as_tuple, one_or_more
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,11 +55,12 @@ def quantise(
     """
     module = pruned.module if isinstance(pruned, PrunedModel) else pruned
     network, folds = fold_batch_norm(capture(module, data.example()))
+    network = with_rounded_readers(network)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
     freeze(network, plan)  # refuses sums that are too wide before time goes into training
     trained, history = _fine_tuned(network, plan, data, recipe, progress=progress, loss=loss, metric=metric)
     layers = freeze(trained, plan)
-    quantised = QuantisedModel(layers, network.output, recipe)
+    quantised = QuantisedModel(layers, network.outputs, recipe)
     report = QuantiseReport(
         folds,
         plan.choices,
@@ -69,16 +72,17 @@ def quantise(
     return replace(quantised, report=report)
 
 
-def _samples(data: Data, recipe: QuantiseRecipe) -> FloatArray:
+def _samples(data: Data, recipe: QuantiseRecipe) -> OneOrMore[FloatArray]:
     """Return the inputs that formats are chosen on, (samples, …)."""
+    count = recipe.calibration_samples
     with local_seed(recipe.seed):
-        found: list[torch.Tensor] = []
+        found: list[tuple[torch.Tensor, ...]] = []
         for x, _ in data.train_batches():
-            found.append(x)
-            if sum(map(len, found)) >= recipe.calibration_samples:
+            found.append(as_tuple(x))
+            if sum(len(parts[0]) for parts in found) >= count:
                 break
-    array: FloatArray = torch.cat(found)[: recipe.calibration_samples].double().cpu().numpy()
-    return array
+    joined = (torch.cat(column)[:count] for column in zip(*found, strict=True))
+    return one_or_more(column.double().cpu().numpy() for column in joined)
 
 
 def _fine_tuned(

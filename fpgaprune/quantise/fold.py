@@ -46,10 +46,10 @@ def fold_batch_norm(network: Network) -> tuple[Network, tuple[FoldReport, ...]]:
         if isinstance(layer, (Linear, Conv)) and layer.name in folded:
             merged = _merged(layer, folded[layer.name])
             reports.append(_report(layer, folded[layer.name], merged))
-            layers.append(_reading(merged, renamed))
+            layers.append(reading(merged, renamed))
         elif layer.name not in renamed:
-            layers.append(_reading(_explicit(layer), renamed))
-    return Network(tuple(layers), renamed.get(network.output, network.output)), tuple(reports)
+            layers.append(reading(_explicit(layer), renamed))
+    return Network(tuple(layers), tuple(renamed.get(name, name) for name in network.outputs)), tuple(reports)
 
 
 def _folds(network: Network, layer: Layer) -> bool:
@@ -76,7 +76,7 @@ def _explicit(layer: Layer) -> Layer:
     return Affine(layer.name, layer.source, layer.scale, layer.offset, layer.where, layer.positions)
 
 
-def _reading(layer: Layer, renamed: Mapping[str, str]) -> Layer:
+def reading(layer: Layer, renamed: Mapping[str, str]) -> Layer:
     """Return the layer with what it reads renamed."""
     fields = {field: getattr(layer, field) for field in ("source", "left", "right") if hasattr(layer, field)}
     changed: dict[str, object] = {field: renamed[name] for field, name in fields.items() if name in renamed}

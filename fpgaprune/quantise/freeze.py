@@ -75,7 +75,7 @@ def freeze(network: Network, plan: Plan) -> tuple[QuantisedLayer, ...]:
         FormatError: a sum may exceed 53 bits, beyond which the float64 reference is not exact, a table would be too
             long, or a constant is not finite.
     """
-    return _all_frozen(network.layers, network, plan, {network.input.name: plan.results[network.input.name]})
+    return _all_frozen(network.layers, network, plan, {each.name: plan.results[each.name] for each in network.inputs})
 
 
 def _all_frozen(
@@ -208,7 +208,7 @@ def _affine(layer: Affine, scales: tuple[Fixed, ...], source: Fixed, result: Fix
 
 
 def _bias(name: str, values: FloatArray, fraction: int) -> IntArray:
-    scaled = np.rint(np.ldexp(values, fraction))
+    scaled: FloatArray = np.rint(np.ldexp(values, fraction))
     if np.abs(scaled).max(initial=0.0) > 2.0**EXACT_BITS:
         _refuse(name, int(np.abs(scaled).max()))
     return scaled.astype(np.int64)

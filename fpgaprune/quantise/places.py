@@ -27,7 +27,7 @@ from fpgaprune.capture.records import (
 from fpgaprune.quantise.recipe import LayerBits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from fpgaprune.capture.network import Network
     from fpgaprune.capture.records import FloatArray
@@ -47,27 +47,38 @@ def result_bits(network: Network, recipe: QuantiseRecipe) -> dict[str, int]:
     """Return layer → width of its requantised result, for each layer that is requantised.
 
     That is the input; constants and functions; each sum, unless a Clip alone reads it; that Clip in its place; what
-    becomes a state, and a Clip that a function reads. The last of them makes the output, which has the width of
-    ``output_bits`` or stays exact.
+    becomes a state, and a Clip that a function reads. The last of them make the outputs, which have the width of
+    ``output_bits`` or stay exact; a Clip that reads one of them is requantised.
     """
-    last, readers = output_layer(network), table_readers(network)
-    ends, kept = _ends(network, last), {*_new_states(network), *readers}
+    lasts, exact, readers = output_layers(network), exact_outputs(network), table_readers(network)
+    ends, kept = _ends(network, lasts), {*_new_states(network), *readers}
     widths: dict[str, int] = {}
     for layer in network.every_layer:
         own = recipe.layers.get(layer.name, LayerBits()).activation_bits
         if layer.name in ends and isinstance(layer, _RESULTS) and (own or recipe.output_bits):
             widths[layer.name] = own or recipe.output_bits or 0
-        elif _always(network, layer, kept) or (layer.name != last and _ends_sum(network, layer)):
+        elif _always(network, layer, kept) or (layer.name not in lasts and _ends_sum(network, layer, exact)):
             widths[layer.name] = own or _bits(layer, recipe, readers)
     return widths
 
 
-def output_layer(network: Network) -> str:
-    """Return the layer that makes the output; what comes after it only moves, drops or compares elements."""
-    name = network.output
-    while isinstance(layer := network.by_name[name], (*PASSING, ArgMax)):
-        name = layer.source
-    return name
+def output_layers(network: Network) -> set[str]:
+    """Return the layers that make the outputs; what comes after them only moves, drops or compares elements."""
+    return {output_path(network, name)[-1] for name in network.outputs}
+
+
+def exact_outputs(network: Network) -> set[str]:
+    """Return the layers that make outputs out of exact sums."""
+    lasts = output_layers(network)
+    return {name for name in lasts if _is_exact(network, network.by_name[name], lasts)}
+
+
+def output_path(network: Network, name: str) -> list[str]:
+    """Return an output, what it moves, drops or compares elements of, and so on to the layer that makes them."""
+    path = [name]
+    while isinstance(layer := network.by_name[path[-1]], (*PASSING, ArgMax)):
+        path.append(layer.source)
+    return path
 
 
 def origin(network: Network, name: str) -> str:
@@ -127,10 +138,10 @@ def _new_states(network: Network) -> set[str]:
     return {origin(network, name) for scan in _scans(network) for name in scan.new_states}
 
 
-def _ends(network: Network, name: str) -> set[str]:
-    """Return the layers that give the output its format."""
+def _ends(network: Network, lasts: Iterable[str]) -> set[str]:
+    """Return the layers that give the outputs their formats."""
     found: set[str] = set()
-    remaining = [name]
+    remaining = [*lasts]
     while remaining:
         end = network.by_name[origin(network, remaining.pop())]
         if isinstance(end, Concat) and end.name not in found:
@@ -142,15 +153,27 @@ def _ends(network: Network, name: str) -> set[str]:
 def _always(network: Network, layer: Layer, kept: Collection[str]) -> bool:
     """Return whether the layer is requantised even where it makes the output."""
     if isinstance(layer, InputLayer):
-        return layer is network.input
+        return layer in network.inputs
     return isinstance(layer, (ConstantLayer, Function)) or (isinstance(layer, _RESULTS) and layer.name in kept)
 
 
-def _ends_sum(network: Network, layer: Layer) -> bool:
-    """Return whether the layer is an exact sum or, where a Clip alone reads that, this Clip."""
+def _ends_sum(network: Network, layer: Layer, exact: Collection[str]) -> bool:
+    """Return whether the layer is an exact sum or, where a Clip alone reads that or it is an output, this Clip."""
     if isinstance(layer, Clip):
-        return isinstance(network.by_name[layer.source], SUMS) and network.only_consumer(layer.source) is layer
+        return _clips_sum(network, layer) or origin(network, layer.source) in exact
     return isinstance(layer, SUMS) and not isinstance(network.only_consumer(layer.name), Clip)
+
+
+def _clips_sum(network: Network, layer: Clip) -> bool:
+    return isinstance(network.by_name[layer.source], SUMS) and network.only_consumer(layer.source) is layer
+
+
+def _is_exact(network: Network, layer: Layer, lasts: Collection[str]) -> bool:
+    """Return whether a layer that makes an output is an exact sum, or a Clip of one that nothing rounds before it."""
+    if not isinstance(layer, Clip):
+        return isinstance(layer, SUMS)
+    source = origin(network, layer.source)
+    return _clips_sum(network, layer) or (source in lasts and _is_exact(network, network.by_name[source], lasts))
 
 
 def _bits(layer: Layer, recipe: QuantiseRecipe, readers: Collection[str]) -> int:

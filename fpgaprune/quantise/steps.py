@@ -55,18 +55,21 @@ from fpgaprune.quantise.modules import (
     ReshapeStep,
 )
 from fpgaprune.quantise.places import givers
+from fpgaprune.several import one_or_more
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fpgaprune.fixed import Fixed
+    from fpgaprune.prune.forward import Tensors
     from fpgaprune.quantise.plan import Plan
 
 
 class QuantisedNetwork(nn.Module):
     """A network that computes on the grids of a plan; in float64 it is exact, in float32 it serves training.
 
-    Inputs have the user's shape (batch, …) and any floating-point type, which becomes that of the parameters.
+    Inputs have the user's shape (batch, …) and any floating-point type, which becomes that of the parameters. Several
+    are arguments in their order; several outputs are a tuple.
     """
 
     _type: Tensor
@@ -77,21 +80,25 @@ class QuantisedNetwork(nn.Module):
         self.steps = nn.ModuleList(_step(layer, network, plan) for layer in network.layers)
         self.register_buffer("_type", torch.zeros((), dtype=torch.float64), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Tensors:
         """Return the output for a batch of inputs."""
-        known = {self._network.input.name: x.to(self._type.dtype)}
+        known = self._known(inputs)
         _run(self._network.layers, self.steps, known)
-        return known[self._network.output]
+        return one_or_more(known[name] for name in self._network.outputs)
 
-    def trace(self, x: Tensor) -> dict[str, Tensor]:
+    def trace(self, *inputs: Tensor) -> dict[str, Tensor]:
         """Return the result of each layer by its name; those inside of loops are (batch, steps, *shape)."""
-        known = {self._network.input.name: x.to(self._type.dtype)}
+        known = self._known(inputs)
         _run(self._network.layers, self.steps, known, inside=True)
         return known
 
     def network(self) -> Network:
         """Return the network with the weights as they are now, in float64."""
-        return Network(_all_with_weights(self._network.layers, self.steps), self._network.output)
+        return Network(_all_with_weights(self._network.layers, self.steps), self._network.outputs)
+
+    def _known(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        layers = zip(self._network.inputs, inputs, strict=True)
+        return {layer.name: x.to(self._type.dtype) for layer, x in layers}
 
 
 class ScanStep(nn.Module):
@@ -168,7 +175,7 @@ def _step(layer: Layer, network: Network, plan: Plan) -> nn.Module:
     result = plan.results.get(layer.name)
     match layer:
         case InputLayer():
-            return InputStep(layer.shape, layer.axes, result) if layer is network.input else nn.Identity()
+            return InputStep(layer.shape, layer.axes, result) if layer in network.inputs else nn.Identity()
         case ConstantLayer():
             return ConstantStep(layer, plan.results[layer.name])
         case Linear():

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "quantised.json"
 WEIGHTS = "mantissas.safetensors"
 _LARGEST_MANIFEST = 64 * 2**20
-_FIELDS = ("schema", "layers", "output", "recipe", "report", "sha256")
+_FIELDS = ("schema", "layers", "outputs", "recipe", "report", "sha256")
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in LAYERS}
 
 
@@ -46,7 +46,7 @@ def save(model: QuantisedModel, folder: Path, *, force: bool = False) -> None:
     manifest = {
         "schema": SCHEMA,
         "layers": layers,
-        "output": model.output,
+        "outputs": list(model.outputs),
         "recipe": model.recipe.to_dict() if model.recipe is not None else None,
         "report": model.report.to_dict(),
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -69,7 +69,7 @@ def load(folder: Path) -> QuantisedModel:
         recipe = manifest["recipe"]
         return QuantisedModel(
             tuple(_decoded(table("a layer", layer), arrays) for layer in manifest["layers"]),
-            str(manifest["output"]),
+            tuple(str(name) for name in manifest["outputs"]),
             None if recipe is None else QuantiseRecipe.from_dict(table("recipe", recipe)),
             QuantiseReport.from_dict(table("report", manifest["report"])),
         )

@@ -357,14 +357,14 @@ def test_a_variance_below_zero_is_refused():
             example_of(2, 8),
             r"does not run on inputs of shape \(2, 8\) and type float32: RuntimeError",
         ),
-        (nn.LSTM(8, 3), example_of(2, 8), "must return one tensor, not tuple; wrap it in a module that selects one"),
+        (Written(lambda m, x: (m.fc(x), 3)), example_of(2, 8), "must return tensors, not int; wrap it in a module"),
         (nn.Bilinear(8, 8, 3), example_of(2, 8), "missing 1 required positional argument: 'input2'"),
         (nn.Linear(8, 3), torch.zeros(2, 8, dtype=torch.int64), r"must be a tensor of floats .* type int64; convert"),
         (nn.Linear(8, 3), [[1.0] * 8], "must be a tensor of floats .* not list"),
         (nn.ReLU(), torch.tensor(1.0), r"must hold at least one sample, not shape \(\)"),
         (nn.ReLU(), torch.ones(0, 3), r"must hold at least one sample, not shape \(0, 3\)"),
     ],
-    ids=["shape", "several outputs", "several inputs", "integers", "list", "scalar", "empty"],
+    ids=["shape", "no tensor", "several inputs", "integers", "list", "scalar", "empty"],
 )
 def test_models_and_examples_that_do_not_fit_are_refused(module, example, message):
     with pytest.raises(InputError, match=message):

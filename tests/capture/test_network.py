@@ -67,7 +67,7 @@ def scan(**changes):
         ((X, X), "x", "x: two layers have this name"),
         ((X, Clip("c", "y", (3,), 0, None)), "c", "c: reads 'y', which is no earlier layer"),
         ((Clip("c", "c", (3,), 0, None), X), "x", "c: reads 'c', which is no earlier layer"),
-        ((X, InputLayer("y", (3,))), "x", "must have one input, as its first layer, not 2"),
+        ((X, FC, InputLayer("y", (3,))), "x", "must have at least one input, and its inputs as its first layers"),
         ((X, FC), "fd", "the network's output 'fd' is no layer"),
         ((InputLayer("x", (0,)),), "x", r"x: a InputLayer of shape \(0,\)"),
         ((X, Linear("f", "x", np.ones((2, 4)), ones(2))), "f", r"f: a Linear of shape \(2,\) cannot read \(3,\)"),
@@ -111,15 +111,15 @@ def scan(**changes):
 )
 def test_networks_that_do_not_fit_are_refused(layers, output, message):
     with pytest.raises(GraphError, match=message):
-        Network(layers, output)
+        Network(layers, (output,))
 
 
 def test_consumers_count_a_layer_once_and_the_output_as_none():
-    network = Network((X, FC, Add("twice", "fc", "fc", (2,)), Clip("c", "twice", (2,), 0, None)), "c")
+    network = Network((X, FC, Add("twice", "fc", "fc", (2,)), Clip("c", "twice", (2,), 0, None)), ("c",))
     assert [layer.name for layer in network.consumers["fc"]] == ["twice"]
     assert network.only_consumer("fc") is network.layers[2]
     assert network.only_consumer("c") is None
-    assert Network((X, FC, Clip("c", "fc", (2,), 0, None)), "fc").only_consumer("fc") is None
+    assert Network((X, FC, Clip("c", "fc", (2,), 0, None)), ("fc",)).only_consumer("fc") is None
 
 
 def test_every_layer_computes_what_it_says():
@@ -135,7 +135,7 @@ def test_every_layer_computes_what_it_says():
             Add("add", "clip", "affine", (2,)),
             Reshape("reshape", "add", (2, 1)),
         ),
-        "reshape",
+        ("reshape",),
     )
     known = trace(network, np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]))
     assert known["fc"].tolist() == [[1, 4], [4, 10]]
@@ -147,7 +147,7 @@ def test_every_layer_computes_what_it_says():
 
 
 def test_open_ends_of_a_clip_do_not_limit():
-    network = Network((X, Clip("low", "x", (3,), 0.0, None), Clip("high", "x", (3,), None, 0.0)), "low")
+    network = Network((X, Clip("low", "x", (3,), 0.0, None), Clip("high", "x", (3,), None, 0.0)), ("low",))
     known = trace(network, np.array([[-1.0, 0.0, 2.0]]))
     assert known["low"].tolist() == [[0, 0, 2]]
     assert known["high"].tolist() == [[-1, 0, 0]]
@@ -168,7 +168,7 @@ def test_weights_are_copied_and_cannot_be_written():
 
 
 def test_a_scan_keeps_its_state_and_shows_every_step():
-    network = Network((STEPS, scan()), "s")
+    network = Network((STEPS, scan()), ("s",))
     x = np.array([[[1.0, -1.0], [2.0, 0.0], [-3.0, 4.0], [0.0, 5.0]], np.zeros((4, 2))])
     known = trace(network, x)
     assert known["s"][0].tolist() == [[11, 20], [13, 20], [13, 24], [13, 29]]
@@ -179,22 +179,22 @@ def test_a_scan_keeps_its_state_and_shows_every_step():
 
 
 def test_a_scan_in_reverse_leaves_results_at_their_places():
-    known = trace(Network((STEPS, scan(reverse=True)), "s"), np.array([[[1.0, 0], [2, 0], [3, 0], [4, 0]]]))
+    known = trace(Network((STEPS, scan(reverse=True)), ("s",)), np.array([[[1.0, 0], [2, 0], [3, 0], [4, 0]]]))
     assert known["s"][0, :, 0].tolist() == [20, 19, 17, 14]
 
 
 def test_layers_in_bodies_belong_to_the_network():
-    network = Network((STEPS, scan(), Reshape("flat", "s", (8,))), "flat")
+    network = Network((STEPS, scan(), Reshape("flat", "s", (8,))), ("flat",))
     assert [layer.name for layer in network.every_layer] == ["x", "step", "h", "positive", "new", "s", "flat"]
     assert network.by_name["positive"] is network.every_layer[3]
     assert [layer.name for layer in network.consumers["step"]] == ["positive"]
     assert network.only_consumer("positive").name == "new"
     assert network.only_consumer("new") is None
-    assert network.outputs == {"flat", "new"}
+    assert network.leaving == {"flat", "new"}
 
 
 def test_the_users_order_of_axes_becomes_that_of_the_input():
-    network = Network((InputLayer("x", (2, 4, 3), (1, 2, 0)), Gather("last", "x", (1,), np.array([23]))), "last")
+    network = Network((InputLayer("x", (2, 4, 3), (1, 2, 0)), Gather("last", "x", (1,), np.array([23]))), ("last",))
     x = np.arange(24.0).reshape(1, 3, 2, 4)
     known = trace(network, x)
     assert np.array_equal(known["x"], x.transpose(0, 2, 3, 1))
@@ -208,6 +208,6 @@ def test_windows_crop_and_pad_as_they_say():
         Conv("sum", "x", np.ones((1, 1, 2)), np.array([0.5]), windows, 1, (2,)),
         MaxPool("max", "x", windows, (2, 1)),
     )
-    known = trace(Network(layers, "sum"), np.array([[[-8.0], [-1.0], [-2.0], [-4.0]]]))
+    known = trace(Network(layers, ("sum",)), np.array([[[-8.0], [-1.0], [-2.0], [-4.0]]]))
     assert known["sum"].tolist() == [[[-4.5], [-1.5]]]
     assert known["max"].tolist() == [[[-1], [-2]]]

@@ -93,7 +93,7 @@ def _refuse_waste(network):
     """Every layer is used, wires are merged, and what a table reads can be narrowed."""
     layers = network.by_name
     for layer in network.every_layer:
-        assert network.consumers[layer.name] or layer.name in network.outputs or isinstance(layer, InputLayer)
+        assert network.consumers[layer.name] or layer.name in network.leaving or isinstance(layer, InputLayer)
         if isinstance(layer, (Gather, Reshape)):
             assert not isinstance(layers[layer.source], Reshape)
         if isinstance(layer, Function):

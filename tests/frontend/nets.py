@@ -26,12 +26,12 @@ def unsigned(width, fraction, rounding=Rounding.RND, overflow=Overflow.SAT):
 
 def quantised(*layers, shape, results=None, axes=()):
     """Return a model of layers that begin at the input ``x``; all weights have the format `WEIGHT`."""
-    network = Network((InputLayer("x", shape, axes), *layers), layers[-1].name)
+    network = Network((InputLayer("x", shape, axes), *layers), (layers[-1].name,))
     every = list(_every(network.layers))
     weights = {layer.name: WEIGHT for layer in every if isinstance(layer, (Linear, Conv))}
     scales = {layer.name: _scales(layer) for layer in every if isinstance(layer, Affine)}
     plan = Plan({"x": signed(6, 3)} | (results or {}), weights, scales)
-    return QuantisedModel(freeze(network, plan), network.output)
+    return QuantisedModel(freeze(network, plan), network.outputs)
 
 
 def _every(layers):

@@ -44,7 +44,7 @@ def network(rng, last):
             Linear("fc3", "twice", weight[2], rng.normal(size=6)),
             last,
         ),
-        last.name,
+        (last.name,),
     )
 
 
@@ -67,7 +67,7 @@ PLAN = Plan(
 def converted():
     rng = np.random.default_rng(0)
     net = network(rng, Clip("out", "fc3", (6,), None, None))
-    model = QuantisedModel(freeze(net, PLAN), "out")
+    model = QuantisedModel(freeze(net, PLAN), ("out",))
     samples = rng.normal(size=(300, 2, 3)) * 3
     return model, samples, convert(model, PART, CLOCK_NS, samples)
 
@@ -131,7 +131,7 @@ def test_a_simulation_that_crashes_leaves_python_alive(tmp_path):
 def test_a_clip_of_our_own_is_refused_by_name(tmp_path):
     rng = np.random.default_rng(0)
     net = network(rng, Clip("out", "fc3", (6,), -1.0, 0.5))
-    model = QuantisedModel(freeze(net, PLAN), "out")
+    model = QuantisedModel(freeze(net, PLAN), ("out",))
     result = convert(model, PART, CLOCK_NS, rng.normal(size=(20, 2, 3)))
     with pytest.raises(UnsupportedError, match=r"^out: stock hls4ml has no clip to -1\.0…0\.5; leave the baseline out"):
         write_baseline(result.model_graph, tmp_path / "stock")

@@ -32,9 +32,9 @@ def model():
         Clip("relu", "fc1", (4,), 0.0, None),
         Linear("fc2", "relu", RNG.normal(size=(2, 4)), RNG.normal(size=2)),
     )
-    network = Network(layers, "fc2")
+    network = Network(layers, ("fc2",))
     plan = Plan({"x": INPUT, "relu": RESULT}, {"fc1": WEIGHT, "fc2": WEIGHT})
-    return QuantisedModel(freeze(network, plan), "fc2")
+    return QuantisedModel(freeze(network, plan), ("fc2",))
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,15 @@ def changed(graph, name, **fields):
 
 def test_an_equal_graph_passes(model, graph):
     check(model, graph, SAMPLES)
+
+
+def test_outputs_are_compared_in_their_order(model, graph):
+    both = replace(model, outputs=("fc2", "relu"))
+    check(both, Graph(graph.ops, ("fc2", "relu")), SAMPLES)
+    with pytest.raises(MismatchError, match=r"^fc2: the quantised model has the format"):
+        check(both, Graph(graph.ops, ("relu", "fc2")), SAMPLES)
+    with pytest.raises(MismatchError, match=r"^the quantised model has 2 outputs, the graph 1$"):
+        check(both, graph, SAMPLES)
 
 
 def perturbed_weight(graph):

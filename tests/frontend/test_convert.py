@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from fpgaprune.capture import InputLayer, Linear, Network
+from fpgaprune.capture import Add, InputLayer, Linear, Network, Reshape
 from fpgaprune.errors import MismatchError
 from fpgaprune.evaluate import evaluate
 from fpgaprune.fixed import Fixed, Overflow, Rounding
@@ -37,6 +37,42 @@ def test_any_network_computes_the_same_in_integers(seed):
     assert np.array_equal(got, model.mantissas(samples)[model.output])
     assert set(converted.names) == set(model.by_name)
     assert all(op.weights.nonzeros == np.count_nonzero(op.weights.dense()) for op in matvecs(converted.graph))
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 20), max_size=4))
+@settings(max_examples=60)
+def test_any_layers_can_be_outputs(seed, picked):
+    """Inputs, what other layers read, reshapes, and the same one twice."""
+    single, samples = random_model(seed)
+    names = [layer.name for layer in single.layers]
+    model = replace(single, outputs=(*(names[place % len(names)] for place in picked), single.output))
+    graph = convert(model, PART, CLOCK_NS, samples).graph
+    wanted = model.mantissas(samples)
+    for name, got in zip(model.outputs, evaluate(graph, model.quantise_input(samples)), strict=True):
+        assert np.array_equal(got, wanted[name])
+    assert not set(graph.outputs) & {op.output.name for op in graph.inputs}
+
+
+def test_inputs_stay_in_their_order_and_one_that_nothing_reads_stays():
+    to = Fixed(True, 6, 3, Rounding.RND, Overflow.SAT)
+    layers = (
+        InputLayer("z", (2, 3)),
+        InputLayer("unread", (4,)),
+        InputLayer("a", (6,)),
+        Reshape("flat", "z", (6,)),
+        Add("sum", "flat", "a", (6,)),
+        Reshape("square", "sum", (3, 2)),
+    )
+    outputs = ("square", "flat", "z", "sum")
+    plan = Plan(dict.fromkeys(("z", "unread", "a"), to))
+    model = QuantisedModel(freeze(Network(layers, outputs), plan), outputs)
+    samples = tuple(np.random.default_rng(0).normal(size=(20, *layer.shape)) for layer in model.inputs)
+    graph = convert(model, PART, CLOCK_NS, samples).graph
+    assert [op.output.name for op in graph.inputs] == ["z", "unread", "a"]
+    assert [graph.tensors[name].shape for name in graph.outputs] == [(3, 2), (6,), (2, 3), (6,)]
+    wanted = model.mantissas(samples)
+    for name, got in zip(outputs, evaluate(graph, *model.quantise_input(samples)), strict=True):
+        assert np.array_equal(got, wanted[name])
 
 
 def matvecs(graph):
@@ -126,10 +162,10 @@ def test_ten_million_places_with_a_million_weights_take_seconds():
     weight[rng.choice(size * size, 1_000_000, replace=False)] = rng.normal(size=1_000_000)
     network = Network(
         (InputLayer("x", (size,)), Linear("fc", "x", weight.reshape(size, size), np.zeros(size))),
-        "fc",
+        ("fc",),
     )
     to = Fixed(True, 8, 4, Rounding.RND_CONV, Overflow.SAT)
-    model = QuantisedModel(freeze(network, Plan({"x": to}, {"fc": to})), "fc")
+    model = QuantisedModel(freeze(network, Plan({"x": to}, {"fc": to})), ("fc",))
     start = time.process_time()
     graph = snapshot(model_graph(layer_list(model), PART, CLOCK_NS))
     assert time.process_time() - start < 10

@@ -24,8 +24,8 @@ PART, CLOCK_NS = "xcu250-figd2104-2L-e", 5.0
 
 def quantised(*layers, results=None, weights=None, scales=None, shape=(2,)):
     plan = Plan({"x": S4} | (results or {}), weights or {}, scales or {})
-    network = Network((InputLayer("x", shape), *layers), layers[-1].name)
-    return QuantisedModel(freeze(network, plan), network.output)
+    network = Network((InputLayer("x", shape), *layers), (layers[-1].name,))
+    return QuantisedModel(freeze(network, plan), network.outputs)
 
 
 def linear(name, source, size=2):
@@ -44,7 +44,7 @@ def test_weights_biases_sums_and_results_have_explicit_types():
     )  # fmt: skip
     layers = layer_list(model)
     assert layers.names == {"x": "x", "a.fc": "a_fc", "relu": "relu", "head": "head"}
-    assert layers.output == "head"
+    assert (layers.inputs, layers.outputs) == (("x",), ("head",))
     assert [(each["class_name"], each["name"], each["inputs"]) for each in layers.layers] == [
         ("InputLayer", "x", []),
         ("Dense", "a_fc", ["x"]),
@@ -147,21 +147,20 @@ def test_hls4ml_keeps_every_layer_and_every_type(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_stock_graph_can_be_made_of_streams():
-    model = quantised(linear("fc", "x"), Clip("relu", "fc", (2,), 0.0, None), results={"relu": U4}, weights={"fc": W4})
-    layers = layer_list(model)
-    parallel = model_graph(layers, PART, CLOCK_NS)
+def test_a_stock_graph_can_be_made_of_streams_and_the_layer_list_stays_as_it_is():
+    total = Add("sum", "fc", "x", (2,))
+    layers = layer_list(quantised(linear("fc", "x"), total, results={"fc": S4, "sum": S4}, weights={"fc": W4}))
     stream = model_graph(layers, PART, CLOCK_NS, io_type="io_stream")
-    words = {"x": S4, "fc": model.by_name["fc"].accumulator, "relu": U4}
-    for graph, io_type, is_stream in ((parallel, "io_parallel", False), (stream, "io_stream", True)):
+    parallel = model_graph(layers, PART, CLOCK_NS)
+    for graph, io_type, names in (
+        (stream, "io_stream", ["x", "clone_x", "fc", "sum"]),
+        (parallel, "io_parallel", ["x", "fc", "sum"]),
+    ):
         assert graph.config.get_config_value("IOType") == io_type
-        assert [node.name for node in graph.get_layers()] == list(words)
-        for node in graph.get_layers():
-            variable = node.get_output_variable()
-            assert ("hls::stream" in variable.definition_cpp()) is is_stream
-            assert (variable.type.precision.width, variable.type.precision.fractional) == (
-                words[node.name].width, words[node.name].fraction
-            )  # fmt: skip
+        assert [node.name for node in graph.get_layers()] == names
+        for variable in (graph.graph[name].get_output_variable() for name in ("x", "fc", "sum")):
+            assert ("hls::stream" in variable.definition_cpp()) == (io_type == "io_stream")
+            assert (variable.type.precision.width, variable.type.precision.fractional) == (4, 2)
 
 
 def test_what_hls4ml_itself_refuses_is_one_line(monkeypatch):

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpgaprune.emit import emit
-from fpgaprune.errors import InputError
+from fpgaprune.errors import GraphError, InputError
 from fpgaprune.evaluate import evaluate
 from fpgaprune.fixed import Fixed
 from fpgaprune.ir import Add, Gather, Graph, Input, MatMul, MatVec, Reshape, Tensor, Window
 from fpgaprune.lower import BufferKernel, ForkKernel, WindowKernel, WireKernel, interval_of, lower, results, run
+from fpgaprune.lower.streams import fifo_depths
 from fpgaprune.resources import estimate
 from fpgaprune.schedule import Interface, schedule
 from fpgaprune.sim.csim import build
@@ -165,3 +166,14 @@ def test_random_networks_do_not_deadlock_with_bounded_fifos(tmp_path, seed):
     result = run_bounded(streamed(random_network_graph(seed, length=9)), tmp_path / "net")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("PASS")
+
+
+def test_processes_whose_rates_do_not_match_are_refused():
+    lowered = streamed(Graph(tuple(conv()), ("conv",)))
+    window, *rest = lowered.kernels
+    hungry = replace(window, shape=(6, 6))  # reads more beats than the requantised image has
+    half = replace(lowered.inputs[0], name="half", beats=30)
+    before = ForkKernel("half", lowered.inputs[0], (half,))
+    kernels = (before, replace(hungry, source=half), *rest)
+    with pytest.raises(GraphError, match="the processes of this design wait for each other"):
+        fifo_depths(lowered.inputs, kernels, lowered.outputs)

@@ -151,6 +151,9 @@ ONE = torch.ones(1)
         (ONE, "must be a pair of tensors .*, not a Tensor"),
         ((ONE,), "must be a pair of tensors .*, not a tuple of Tensor"),
         ([ONE, 3], "must be a pair of tensors .*, not a list of Tensor, int"),
+        (((ONE, 3), ONE), "must be a pair of tensors .*, or of tuples of them, not a tuple of tuple, Tensor"),
+        (((), ONE), "must be a pair of tensors .*, not a tuple of tuple, Tensor"),
+        (((ONE, torch.ones(2)), ONE), r"1 samples in inputs\[0\] and 2 in inputs\[1\]; each sample needs all"),
         ((torch.ones(2), ONE), "2 inputs and 1 targets"),
         ((ONE * math.nan, ONE), "the train inputs hold NaN"),
     ],
@@ -167,6 +170,73 @@ def test_a_stream_that_yields_nothing_is_refused():
 
     with pytest.raises(InputError, match="the train data is empty"):
         list(Data(Nothing(), loader()).train_batches())
+
+
+def pair(samples: int):
+    """Two inputs of different shapes for each of so many samples, and its number."""
+    numbers = np.arange(samples)
+    return (np.stack([numbers, -numbers], axis=1) * 1.0, numbers.reshape(samples, 1, 1) * 2.0), numbers
+
+
+def test_several_inputs_are_batched_together():
+    data = Data.from_arrays(*pair(9), *pair(5), batch_size=4)
+    for (first, second), y in data.train_batches(2):
+        assert torch.equal(first, torch.stack([y, -y], dim=1).float())
+        assert torch.equal(second, 2.0 * y.reshape(-1, 1, 1))
+    assert sorted(targets(data.train_batches(2))) == list(range(9))
+    assert [part.shape for part in data.example()] == [(5, 2), (5, 1, 1)]  # the one that is left over joins
+    (first, second), y = data.test_arrays()
+    assert isinstance(first, np.ndarray)
+    assert (first.tolist(), second.tolist(), y.tolist()) == (
+        pair(5)[0][0].tolist(),
+        pair(5)[0][1].tolist(),
+        [*range(5)],
+    )
+
+
+def test_several_targets_are_a_tuple_too():
+    x, y = pair(6)
+    data = Data.from_arrays(x[0], (y, x[1]), x[0], (y, x[1]), batch_size=2)
+    _, (classes, values) = next(data.train_batches())
+    assert (classes.dtype, values.dtype) == (torch.int64, torch.float32)
+    assert torch.equal(values.reshape(-1), 2.0 * classes)
+    _, (classes, values) = data.test_arrays()
+    assert (classes.shape, values.shape) == ((6,), (6, 1, 1))
+
+
+def test_one_array_in_a_tuple_is_one_array():
+    x, y = arrays()[:2]
+    data = Data.from_arrays((x,), (y,), (x,), (y,))
+    assert torch.equal(data.example(), torch.tensor(x, dtype=torch.float32))
+    assert data.test_arrays()[0].shape == x.shape
+    assert next(Data([[[ONE], ONE]], loader()).train_batches())[0] is ONE
+
+
+def test_loaders_collate_several_inputs_into_lists():
+    samples = [((torch.ones(2) * i, torch.zeros(1)), i) for i in range(4)]
+    data = Data(DataLoader(samples, batch_size=2), DataLoader(samples, batch_size=2))
+    (first, second), y = next(data.train_batches())
+    assert (first.shape, second.shape, y.tolist()) == ((2, 2), (2, 1), [0, 1])
+    assert [part.shape for part in data.test_arrays()[0]] == [(4, 2), (4, 1)]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (0, (np.ones((4, 2)), np.ones((3, 1))), r"the train data has 4 samples in inputs\[0\] and 3 in inputs\[1\]"),
+        (0, (np.ones((3, 2)), np.ones((3, 1))), r"the train data has 3 inputs and 4 targets"),
+        (1, (np.arange(4), np.arange(3)), r"the train data has 4 inputs and 3 targets\[1\]"),
+        (0, (np.ones((4, 2)), np.full((4, 1), math.nan)), r"the train inputs\[1\] hold NaN"),
+        (0, (np.ones((4, 2)), np.ones((0, 1))), "the train data is empty"),
+        (2, np.ones((2, 2)), r"train_x has 2 inputs and test_x 1; give as many arrays in both"),
+        (3, (np.arange(2),) * 2, r"train_y has 1 targets and test_y 2"),
+    ],
+)
+def test_several_arrays_that_do_not_fit_are_named(place, value, message):
+    given = [*pair(4), *pair(2)]
+    given[place] = value
+    with pytest.raises(InputError, match=message):
+        Data.from_arrays(*given)
 
 
 def test_test_batches_of_different_shapes_cannot_be_stacked():

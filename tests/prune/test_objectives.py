@@ -63,6 +63,45 @@ def test_the_metric_is_of_all_test_data_in_evaluation_mode():
     assert evaluate_metric(model, data, lambda outputs, targets: len(outputs) + len(targets)) == 42.0
 
 
+VALUES = torch.tensor([1.0, 2.0, 4.0])
+
+
+def test_of_several_outputs_losses_are_added_and_metrics_averaged():
+    outputs, targets = (LOGITS, VALUES), (torch.tensor([0, 1, 1]), torch.tensor([1.0, 2.0, 1.0]))
+    assert default_loss(outputs, targets).item() == pytest.approx(default_loss(LOGITS, targets[0]).item() + 3.0)
+    assert default_metric(outputs, targets).item() == pytest.approx((2 / 3 - 3.0) / 2)
+
+
+@pytest.mark.parametrize("function", [default_loss, default_metric])
+def test_defaults_need_a_target_for_each_output(function):
+    with pytest.raises(InputError, match=r"the model has 2 outputs and the data 1 targets; give `loss` and `metric`"):
+        function((LOGITS, VALUES), VALUES)
+    with pytest.raises(InputError, match=r"the model has 1 outputs and the data 2 targets"):
+        function(VALUES, (VALUES, VALUES))
+
+
+class Pair(nn.Module):
+    def forward(self, left, right):
+        return {"sum": left + right, "left": left}
+
+
+def test_a_metric_is_given_all_outputs_and_all_targets():
+    seen = []
+    data = Data.from_arrays((VALUES, 2 * VALUES), VALUES, (VALUES, 2 * VALUES), VALUES, batch_size=2)
+    assert evaluate_metric(Pair(), data, lambda y, target: seen.append((y, target)) or 0.5) == 0.5
+    (((total, left), target),) = seen
+    assert torch.equal(total, 3 * VALUES)
+    assert torch.equal(left, VALUES)
+    assert torch.equal(target, VALUES)
+
+
+def test_a_loss_that_does_not_run_names_all_shapes():
+    with pytest.raises(
+        InputError, match=r"outputs of shape \(3, 2\) and type float32; shape \(3,\) and type float32 and"
+    ):
+        measured_loss(lambda *_: 1 / 0, (LOGITS, VALUES), VALUES)
+
+
 def test_no_gradients_are_recorded(mlp, data):
     seen = []
     evaluate_metric(mlp, data, lambda outputs, _: float(seen.append(outputs.requires_grad) or 1))

@@ -34,6 +34,35 @@ def test_training_learns_and_records(mlp, data):
     assert history.records[-1].metric > 0.7
 
 
+class TwoEnds(nn.Module):
+    """Two inputs, and a class as well as a number as outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right, self.head = nn.Linear(3, 8), nn.Linear(2, 8), nn.Linear(8, 1)
+
+    def forward(self, left, right):
+        hidden = torch.relu(self.left(left) + self.right(right))
+        return {"classes": hidden, "value": self.head(hidden)}
+
+
+def test_several_inputs_and_outputs_are_trained_together():
+    torch.manual_seed(0)
+    x = torch.randn(64, 3), torch.randn(64, 2)
+    y = (x[0][:, 0] > 0).long(), x[1][:, 0]
+    model, data = TwoEnds(), Data.from_arrays(x, y, x, y, batch_size=16)
+    history = train(model, data, TrainSettings(epochs=20, learning_rate=0.05))
+    assert history.records[-1].loss < 0.5 * history.records[0].loss
+    own = train(model, data, TrainSettings(epochs=1), loss=lambda out, target: (out[1][:, 0] - target[1]).abs().mean())
+    assert own.records[0].loss < 1
+
+
+def test_a_tuple_of_outputs_needs_a_fitting_loss():
+    x, y = (torch.randn(8, 3), torch.randn(8, 2)), torch.zeros(8)
+    with pytest.raises(InputError, match=r"2 outputs and the data 1 targets; give `loss` and `metric`"):
+        train(TwoEnds(), Data.from_arrays(x, y, x, y), TrainSettings(epochs=1))
+
+
 @pytest.mark.parametrize("optimiser", Optimiser)
 def test_pruned_weights_stay_zero(mlp, data, optimiser):
     masks = half(mlp)

@@ -181,7 +181,7 @@ def random_network(rng, kinds=KINDS):
     maker = Maker(rng)
     for kind in rng.choice(kinds, size=rng.integers(1, 10)):
         getattr(maker, str(kind))()
-    return Network(tuple(maker.layers), maker.last.name)
+    return Network(tuple(maker.layers), (maker.last.name,))
 
 
 def random_inputs(rng, model, samples=12):
@@ -197,5 +197,5 @@ def random_model_of_every_kind(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     plan = random_plan(rng, network)
-    quantised = QuantisedModel(freeze(network, plan), network.output)
+    quantised = QuantisedModel(freeze(network, plan), network.outputs)
     return quantised, random_inputs(rng, quantised)

@@ -60,7 +60,7 @@ def random_network(rng):
     builder = Builder(rng)
     for kind in rng.choice(["fc", "fc", "clip", "clip", "affine", "add", "reshape"], size=rng.integers(1, 9)):
         builder.add(str(kind))
-    return Network(tuple(builder.layers), builder.layers[-1].name)
+    return Network(tuple(builder.layers), (builder.layers[-1].name,))
 
 
 def random_format(rng, signed):
@@ -91,7 +91,7 @@ def random_model(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng)
     plan = random_plan(rng, network)
-    quantised = QuantisedModel(freeze(network, plan), network.output)
+    quantised = QuantisedModel(freeze(network, plan), network.outputs)
     step = quantised.input.format.step
     samples = rng.normal(size=(20, *network.input.shape)) * step * 2.0 ** rng.integers(0, 9)
     return quantised, samples

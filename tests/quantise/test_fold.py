@@ -31,7 +31,7 @@ def linear(name, source, weight=None, bias=None):
 
 
 def network(*layers):
-    return Network((InputLayer("x", (3,)), *layers), layers[-1].name)
+    return Network((InputLayer("x", (3,)), *layers), (layers[-1].name,))
 
 
 def same_function(before, after):
@@ -84,7 +84,7 @@ def test_what_cannot_be_folded_becomes_an_affine_of_the_same_name():
 
 def test_a_linear_that_is_the_output_keeps_its_own_result():
     layers = (InputLayer("x", (3,)), linear("fc", "x"), batch_norm("bn", "fc"))
-    after, reports = fold_batch_norm(Network(layers, "fc"))
+    after, reports = fold_batch_norm(Network(layers, ("fc",)))
     assert not reports
     assert isinstance(after.by_name["bn"], Affine)
 
@@ -100,7 +100,7 @@ def test_a_batch_norm_goes_into_a_convolution_and_all_its_readers_are_renamed():
         replace(batch_norm("late", "both", size=6), positions=(4,)),
         Add("sum", "late", "late", (4, 6)),
     )
-    before = Network(image, "sum")
+    before = Network(image, ("sum",))
     after, (report,) = fold_batch_norm(before)
     assert [layer.name for layer in after.layers] == ["x", "conv", "both", "late", "sum"]
     assert after.by_name["both"].parts == ("conv", "conv")

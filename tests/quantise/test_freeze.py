@@ -37,7 +37,7 @@ W4 = Fixed(True, 4, 2, Rounding.RND_CONV, Overflow.SAT)  # -2…1.75
 
 def frozen(*layers, results=None, weights=None, scales=None):
     plan = Plan({"x": U2} | (results or {}), weights or {}, scales or {})
-    return {layer.name: layer for layer in freeze(Network((X, *layers), layers[-1].name), plan)}
+    return {layer.name: layer for layer in freeze(Network((X, *layers), (layers[-1].name,)), plan)}
 
 
 def test_weights_round_to_even_and_saturate_and_biases_align_with_the_products():

@@ -41,7 +41,7 @@ def test_each_kind_alone_computes_what_integers_do(kind):
     for seed in range(8):
         rng = np.random.default_rng(seed)
         network = random_network(rng, (kind,))
-        model = QuantisedModel(freeze(network, random_plan(rng, network)), network.output)
+        model = QuantisedModel(freeze(network, random_plan(rng, network)), network.outputs)
         same_integers(model, random_inputs(rng, model))
 
 
@@ -89,6 +89,6 @@ def recurrent(recipe):
         Function("f", "index", (3,), FunctionKind.TANH),
     )
     scan = Scan("scan", "x", (4, 3), body, ("h",), ("f",), (np.array([-1.0, 0.0, 0.5]),))
-    network = Network((InputLayer("x", (4, 6)), scan), "scan")
+    network = Network((InputLayer("x", (4, 6)), scan), ("scan",))
     x = rng.normal(size=(50, 4, 6))
-    return QuantisedModel(freeze(network, make_plan(network, trace(network, x), recipe)), "scan"), network, x
+    return QuantisedModel(freeze(network, make_plan(network, trace(network, x), recipe)), ("scan",)), network, x

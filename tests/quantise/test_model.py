@@ -32,8 +32,8 @@ def small():
         Clip("relu", "fc", (2,), 0.0, None),
         Add("sum", "relu", "x", (2,)),
     )
-    network = Network(layers, "sum")
-    return QuantisedModel(freeze(network, Plan({"x": INPUT, "relu": RESULT}, {"fc": WEIGHT})), "sum")
+    network = Network(layers, ("sum",))
+    return QuantisedModel(freeze(network, Plan({"x": INPUT, "relu": RESULT}, {"fc": WEIGHT})), ("sum",))
 
 
 def test_results_are_those_of_a_calculation_by_hand():
@@ -80,16 +80,79 @@ def test_inputs_that_do_not_fit_are_refused(x, message):
             use(x)
 
 
+def several():
+    """Two inputs of different shapes; an input, a sum and a sum of that are outputs, one of them twice."""
+    layers = (
+        InputLayer("image", (2, 1, 3), (1, 2, 0)),
+        InputLayer("vector", (6,)),
+        Reshape("flat", "image", (6,)),
+        Add("sum", "flat", "vector", (6,)),
+        Add("more", "sum", "vector", (6,), subtract=True),
+    )
+    outputs = ("more", "vector", "sum", "more")
+    return QuantisedModel(freeze(Network(layers, outputs), Plan({"image": INPUT, "vector": INPUT})), outputs)
+
+
+def test_several_inputs_and_outputs_are_tuples_in_their_order():
+    model = several()
+    rng = np.random.default_rng(0)
+    image, vector = rng.integers(-8, 8, size=(5000, 3, 2, 1)) / 4, rng.integers(-8, 8, size=(5000, 6)) / 4
+    assert [layer.name for layer in model.inputs] == ["image", "vector"]
+    words = model.quantise_input((image, vector))
+    flat = image.transpose(0, 2, 3, 1)
+    assert np.array_equal(words[0], flat * 4)
+    assert np.array_equal(words[1], vector * 4)
+    more, given, total, again = model.forward((image, vector))
+    assert np.array_equal(total, flat.reshape(-1, 6) + vector)
+    assert np.array_equal(given, vector)
+    assert np.array_equal(more, total - vector)
+    assert np.array_equal(again, more)
+    assert model.mantissas((image, vector)).keys() == {"image", "vector", "flat", "sum", "more"}
+
+
+def test_one_input_may_come_in_a_tuple():
+    x = np.array([[0.25, 1.0]])
+    assert np.array_equal(small().forward((x,)), small().forward(x))
+    (words,) = small().quantise_input((x,))
+    assert np.array_equal(words, small().quantise_input(x))
+
+
+IMAGE, VECTOR = np.zeros((2, 3, 2, 1)), np.zeros((2, 6))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (VECTOR, r"the model has 2 inputs \(image, vector\), not 1; several are given as a tuple"),
+        ((IMAGE, VECTOR, VECTOR), r"the model has 2 inputs \(image, vector\), not 3"),
+        ((VECTOR, IMAGE), r"image: the input must have the shape \(samples, 3, 2, 1\), not \(2, 6\)"),
+        ((IMAGE, VECTOR[:1]), r"vector: 1 samples, but 2 of image; give as many"),
+        ((IMAGE, VECTOR + np.inf), r"vector: the input must be finite"),
+    ],
+)
+def test_several_inputs_that_do_not_fit_are_named(x, message):
+    for use in (several().forward, several().quantise_input, several().trace):
+        with pytest.raises(InputError, match=message):
+            use(x)
+
+
+def test_what_has_several_has_no_single_one():
+    with pytest.raises(GraphError, match=r"the network has 2 inputs, not one; use `inputs`"):
+        _ = several().input
+    with pytest.raises(GraphError, match=r"the network has 4 outputs, not one; use `outputs`"):
+        _ = several().output
+
+
 def test_layers_that_do_not_fit_are_refused():
     with pytest.raises(GraphError, match=r"fc: reads 'x', which is no earlier layer"):
-        QuantisedModel(small().layers[1:], "sum")
+        QuantisedModel(small().layers[1:], ("sum",))
     with pytest.raises(GraphError, match=r"the network's output 'nothing' is no layer"):
-        QuantisedModel(small().layers, "nothing")
+        QuantisedModel(small().layers, ("nothing",))
 
 
 def test_inputs_come_in_the_user_s_order_of_axes():
     layers = (InputLayer("x", (2, 4, 3), (1, 2, 0)), Clip("relu", "x", (2, 4, 3), 0.0, None))
-    model = QuantisedModel(freeze(Network(layers, "relu"), Plan({"x": INPUT})), "relu")
+    model = QuantisedModel(freeze(Network(layers, ("relu",)), Plan({"x": INPUT})), ("relu",))
     x = np.random.default_rng(0).integers(-8, 8, size=(5, 3, 2, 4)) / 4
     assert np.array_equal(model.quantise_input(x), x.transpose(0, 2, 3, 1) * 4)
     assert np.array_equal(model.forward(x), x.transpose(0, 2, 3, 1).clip(min=0))
@@ -100,11 +163,11 @@ def test_inputs_come_in_the_user_s_order_of_axes():
 def recurrent():
     body = (InputLayer("step", (2,)), InputLayer("h", (2,)), Add("s", "step", "h", (2,)))
     scan = Scan("scan", "seq", (2, 2), body, ("h",), ("s",), (np.array([1.0, 0.0]),), reverse=True)
-    return Network((InputLayer("x", (4,)), Reshape("seq", "x", (2, 2)), scan), "scan")
+    return Network((InputLayer("x", (4,)), Reshape("seq", "x", (2, 2)), scan), ("scan",))
 
 
 def test_the_layers_of_a_loop_have_results_for_each_step():
-    model = QuantisedModel(freeze(recurrent(), Plan({"x": INPUT, "s": RESULT})), "scan")
+    model = QuantisedModel(freeze(recurrent(), Plan({"x": INPUT, "s": RESULT})), ("scan",))
     trace = model.trace(np.array([[1.0, 0.5, 1.75, -1.0]]))
     assert trace["step"].tolist() == [[[1, 0.5], [1.75, -1]]]
     assert trace["h"].tolist() == [[[3, 0], [1, 0]]]
@@ -118,27 +181,27 @@ def test_a_state_that_changes_its_format_is_refused():
     body = (scan.body[0], replace(scan.body[1], format=INPUT), scan.body[2])
     layers = (*freeze(recurrent(), Plan({"x": INPUT, "s": RESULT}))[:-1], replace(scan, body=body))
     with pytest.raises(GraphError, match=r"scan: the state 'h' has the format ap_fixed<4.*>, 's' ap_ufixed<3"):
-        QuantisedModel(layers, "scan")
+        QuantisedModel(layers, ("scan",))
 
 
 def test_a_table_that_misses_words_is_refused():
-    network = Network((InputLayer("x", (2,)), Function("f", "x", (2,), FunctionKind.TANH)), "f")
+    network = Network((InputLayer("x", (2,)), Function("f", "x", (2,), FunctionKind.TANH)), ("f",))
     first, last = freeze(network, Plan({"x": INPUT, "f": RESULT}))
     for wrong in (replace(last, values=last.values[1:]), replace(last, low=0)):
         with pytest.raises(GraphError, match=r"f: the table must reach from -8 to 7, the word of 'x', not from"):
-            QuantisedModel((first, wrong), "f")
+            QuantisedModel((first, wrong), ("f",))
 
 
 def test_a_table_is_looked_up_as_it_is_stored():
-    network = Network((InputLayer("x", (2,)), Function("f", "x", (2,), FunctionKind.TANH)), "f")
+    network = Network((InputLayer("x", (2,)), Function("f", "x", (2,), FunctionKind.TANH)), ("f",))
     first, last = freeze(network, Plan({"x": INPUT, "f": RESULT}))
-    model = QuantisedModel((first, replace(last, values=np.arange(16) % 8)), "f")
+    model = QuantisedModel((first, replace(last, values=np.arange(16) % 8)), ("f",))
     assert model.mantissas(np.array([[-2.0, 0.25]]))["f"].tolist() == [[0, 1]]
 
 
 def test_models_are_equal_by_value():
     assert small() == small()
-    assert small() != QuantisedModel(small().layers, "relu")
+    assert small() != QuantisedModel(small().layers, ("relu",))
     assert small().formats == {layer.name: layer.format for layer in small().layers}
 
 

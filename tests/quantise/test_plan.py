@@ -59,7 +59,7 @@ def sequence(*layers):
 
 
 def network(*layers):
-    return Network((InputLayer("x", (4,)), *layers), layers[-1].name)
+    return Network((InputLayer("x", (4,)), *layers), (layers[-1].name,))
 
 
 def plan_of(net, recipe=BITS):

@@ -35,7 +35,7 @@ def fine_network():
             Affine("affine", "clip", np.array([1.0, 0.0, -2.0, 0.5]), RNG.normal(size=4)),
             Add("sum", "affine", "clip", (4,)),
         ),
-        "sum",
+        ("sum",),
     )
     plan = Plan({"x": FINE, "clip": FINE, "affine": FINE}, {"fc": FINE}, {"affine": (FINE,) * 4})
     return network, plan
@@ -52,7 +52,7 @@ def test_on_fine_grids_it_computes_what_the_network_does():
 def test_the_ends_of_a_clip_lie_on_the_grid_while_training_too():
     layers = (InputLayer("x", (1,)), Clip("clip", "x", (1,), -0.3, 0.8))
     coarse = Fixed(True, 6, 1, Rounding.RND, Overflow.SAT)
-    module = QuantisedNetwork(Network(layers, "clip"), Plan({"x": coarse}))
+    module = QuantisedNetwork(Network(layers, ("clip",)), Plan({"x": coarse}))
     assert module(torch.tensor([[-5.0], [5.0]])).tolist() == [[-0.5], [1.0]]
 
 
@@ -116,7 +116,7 @@ def conv_network():
         Reshape("flat", "mean", (16,)),
         Linear("head", "flat", sparse(2, 16), np.zeros(2)),
     )  # fmt: skip
-    return Network(layers, "head"), (1, 8, 8)
+    return Network(layers, ("head",)), (1, 8, 8)
 
 
 def lstm_network():
@@ -147,7 +147,7 @@ def lstm_network():
         Gather("last", "lstm", (4,), np.arange(16, 20)),
         Linear("head", "last", sparse(2, 4), np.zeros(2)),
     )
-    return Network(layers, "head"), (5, 3)
+    return Network(layers, ("head",)), (5, 3)
 
 
 def classes(shape):
@@ -180,7 +180,7 @@ def test_training_on_the_grid_moves_weights_and_keeps_zeros_zero(build):
     for layer in network.every_layer:
         if not getattr(layer, "trainable", True):
             assert np.array_equal(layer.weight, trained.by_name[layer.name].weight)
-    model = QuantisedModel(freeze(trained, plan), "head")
+    model = QuantisedModel(freeze(trained, plan), ("head",))
     expected = integers(model, model.quantise_input(x))
     assert all(np.array_equal(values, expected[name]) for name, values in model.mantissas(x).items())
 
@@ -193,7 +193,7 @@ def test_masks_and_reports_know_the_weights_of_convolutions_and_loops_alone(buil
     weights = [network.by_name[name].weight for name in names]
     assert [mask.shape for mask in Masks.full(QuantisedNetwork(network, plan)).values()] == [w.shape for w in weights]
     layers = freeze(network, plan)
-    after = QuantisedModel(layers, "head").by_name
+    after = QuantisedModel(layers, ("head",)).by_name
     assert sparsity_of(network, layers) == tuple(
         LayerSparsity(name, weight.size, np.count_nonzero(weight), np.count_nonzero(after[name].weight))
         for name, weight in zip(names, weights, strict=True)

@@ -42,7 +42,7 @@ REPORT = QuantiseReport(
 def model():
     seeds = (random_model(seed)[0] for seed in range(100))
     quantised = next(each for each in seeds if {"Affine", "Linear", "Clip", "Add", "Reshape"} <= kinds(each))
-    return QuantisedModel(quantised.layers, quantised.output, RECIPE, REPORT)
+    return QuantisedModel(quantised.layers, quantised.outputs, RECIPE, REPORT)
 
 
 def kinds(model):
@@ -102,10 +102,12 @@ LAYER = {"kind": "QuantisedInput", "name": "x", "shape": [2], "format": "ap_fixe
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"schema": 99}, "quantised.json has the schema 99, this version reads 1; quantise again"),
+        ({"schema": 99}, "quantised.json has the schema 99, this version reads 2; quantise again"),
         ({"sha256": "0"}, "mantissas.safetensors is damaged or was changed: its SHA-256 differs from the one in quan"),
         ({"more": 1}, "quantised.json has no field 'more'"),
-        ({"output": "nothing"}, "the network's output 'nothing' is no layer"),
+        ({"schema": 1, "output": "fc"}, "quantised.json has the schema 1, this version reads 2; quantise again"),
+        ({"outputs": ["nothing"]}, "the network's output 'nothing' is no layer"),
+        ({"outputs": []}, "a network must have at least one output"),
         ({"layers": [LAYER | {"kind": "QuantisedConvs"}]}, r"'QuantisedConvs' is no kind of layer \(did you mean"),
         ({"layers": [LAYER | {"more": 1}]}, "QuantisedInput has no field 'more'"),
         ({"layers": [{"kind": "QuantisedInput"}]}, r"is damaged: KeyError\('name'\)"),
@@ -147,7 +149,7 @@ POOL = {"kind": "QuantisedMaxPool", "name": "p", "source": "x", "shape": [1, 1],
 )
 def test_windows_that_cannot_be_right_are_refused(folder, windows, message):
     image = LAYER | {"shape": [3, 1]}
-    change(folder, layers=[image, POOL | {"windows": WINDOWS | windows}], output="p")
+    change(folder, layers=[image, POOL | {"windows": WINDOWS | windows}], outputs=["p"])
     with pytest.raises(InputError, match=message):
         load(folder)
 
@@ -165,7 +167,7 @@ def test_missing_and_damaged_files_are_refused(folder):
     manifest.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"quantised.json is no intact JSON"):
         load(folder)
-    manifest.write_text('{"schema": 1}', encoding="utf-8")
+    manifest.write_text('{"schema": 2}', encoding="utf-8")
     with pytest.raises(InputError, match=r"quantised.json lacks layers, output"):
         load(folder)
     manifest.unlink()
