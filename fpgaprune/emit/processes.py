@@ -251,7 +251,8 @@ class _Plan:
 
 def _buffer(kernel: BufferKernel, design: str, identifier: str, declared: Declaration) -> BufferView:
     source, result = kernel.source, kernel.result
-    beats, words = kernel.index // source.size, kernel.index % source.size
+    stored = kernel.stored
+    beats, words = kernel.index // source.size - stored.start, kernel.index % source.size
     tables = [_numbers("beat", identifier, beats), _numbers("word", identifier, words)]
     place = f"beat * {result.size} + i"
     value = f"memory[{tables[0].name}[{place}]][{tables[1].name}[{place}]]"
@@ -267,6 +268,11 @@ def _buffer(kernel: BufferKernel, design: str, identifier: str, declared: Declar
         source=_stream(source, "x"),
         result=_stream(result, "y"),
         source_beats=source.beats,
+        stored_beats=len(stored),
+        first_stored=stored.start,
+        stores=_all(
+            (f"beat >= {stored.start}" * (stored.start > 0), f"beat < {stored.stop}" * (stored.stop < source.beats))
+        ),
         source_size=source.size,
         result_beats=result.beats,
         result_size=result.size,

@@ -187,6 +187,9 @@ class BufferView:
     source: StreamView
     result: StreamView
     source_beats: int
+    stored_beats: int
+    first_stored: int
+    stores: str
     source_size: int
     result_beats: int
     result_size: int

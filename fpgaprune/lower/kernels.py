@@ -261,7 +261,8 @@ class WindowKernel:
 class BufferKernel:
     """Word i of the result is word ``index[i]`` of the source, shifted left by ``shift[i]``, counted over all beats.
 
-    All beats of the source are read before the first is written.
+    All beats of the source are read before the first is written; those between the first and the last that the result
+    takes words from are stored.
     """
 
     name: str
@@ -274,6 +275,12 @@ class BufferKernel:
     def sources(self) -> tuple[Port, ...]:
         """The one port that is read."""
         return (self.source,)
+
+    @property
+    def stored(self) -> range:
+        """The beats of the source that are stored."""
+        beats = self.index // self.source.size
+        return range(int(beats.min()), int(beats.max()) + 1)
 
     @property
     def interval(self) -> int:

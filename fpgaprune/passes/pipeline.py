@@ -12,6 +12,7 @@ from fpgaprune.passes.absorb_wires import absorb_wires
 from fpgaprune.passes.drop_dead import drop_dead
 from fpgaprune.passes.drop_identities import drop_identities
 from fpgaprune.passes.drop_rows import drop_rows
+from fpgaprune.passes.factor_rows import factor_rows
 from fpgaprune.passes.fold_affine import fold_affine
 from fpgaprune.passes.merge_rows import merge_rows
 from fpgaprune.passes.narrow import narrow, narrow_body
@@ -28,6 +29,7 @@ _SHARED: tuple[Pass, ...] = (
     drop_identities,
     absorb_wires,
     merge_rows,
+    factor_rows,
     drop_dead,
     drop_rows,
     trim_windows,

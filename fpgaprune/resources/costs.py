@@ -253,9 +253,9 @@ def _buffer(kernel: BufferKernel) -> LayerResources:
     """Registers where everything leaves at once, else a memory for each word of a beat, and the order as a table."""
     source, result = kernel.source, kernel.result
     if result.beats == 1:
-        return _cost(kernel, "buffer", lut=_COUNTERS_LUT, ff=source.beats * _bits(source), latency=1)
-    bank = memory(source.beats, source.word.width)
-    place = max(1, (source.beats - 1).bit_length())
+        return _cost(kernel, "buffer", lut=_COUNTERS_LUT, ff=len(kernel.stored) * _bits(source), latency=1)
+    bank = memory(len(kernel.stored), source.word.width)
+    place = max(1, (len(kernel.stored) - 1).bit_length())
     order = memory(result.beats, place * result.size, read_only=True)
     held = Memory(bank.lut * source.size + order.lut, bank.bram_18k * source.size + order.bram_18k)
     return _cost(kernel, "buffer", lut=_COUNTERS_LUT, ff=_bits(result) + _COUNTERS_FF, held=held, latency=1)
