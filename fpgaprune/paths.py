@@ -74,9 +74,12 @@ def identifier(name: str) -> str:
     return f"{word}_" if word in _KEYWORDS else word
 
 
-def unique_identifiers(names: Iterable[str]) -> dict[str, str]:
-    """Return name → safe identifier, numbering those that would collide (also when only the case differs)."""
-    taken: set[str] = set()
+def unique_identifiers(names: Iterable[str], *, reserved: Iterable[str] = ()) -> dict[str, str]:
+    """Return name → safe identifier, numbering those that would collide (also when only the case differs).
+
+    None of them is one of the words that are ``reserved``.
+    """
+    taken = {word.lower() for word in reserved}
     result: dict[str, str] = {}
     for name in dict.fromkeys(names):
         word = stem = identifier(name)

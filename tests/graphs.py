@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fpgaprune.errors import GraphError
@@ -202,6 +204,8 @@ class NetworkBuilder(GraphBuilder):
 
         other = self.pick(self.mates(fits))
         shape = (*source.positions, other.shape[-2])
+        if math.prod(shape) > 1024:
+            return  # a parallel design holds 4096 elements of a tensor
         out = self.exact("matmul", shape, source.format.fraction + other.format.fraction)
         self.append(MatMul(out, source.name, other.name))
 
@@ -251,6 +255,20 @@ class NetworkBuilder(GraphBuilder):
             self.window(whole=True)
             out = self.exact("pool", (*self.last.positions, channels), self.last.format.fraction)
             self.append(Maximum(out, self.last.name))
+
+    def mean(self):
+        """One window over everything, and a matrix that treats its taps alike."""
+        rng, source = self.rng, self.last
+        if not 1 <= len(source.positions) <= 2 or not source.size:
+            return
+        windows = Windows.plain(source.positions)
+        shape = (*(1,) * len(source.positions), source.size)
+        self.append(Window(self.exact("all", shape, source.format.fraction), source.name, windows))
+        weights = np.tile(rng.integers(-3, 12, (int(rng.integers(1, 4)), source.channels)), windows.taps)
+        fmt = Fixed(True, 6, int(rng.integers(0, 6)))
+        out = self.exact("mean", (*self.last.positions, len(weights)), source.format.fraction + fmt.fraction)
+        bias = rng.integers(-9, 9, len(weights))
+        self.append(MatVec(out, self.last.name, SparseMatrix.from_dense(weights), fmt, bias))
 
     def maximum(self):
         source = self.last
@@ -385,7 +403,17 @@ class NetworkBuilder(GraphBuilder):
     def grow(self, length):
         steps = [self.conv, self.conv, self.dense, self.dense, self.requantise, self.requantise, self.diagonal]
         steps += [self.sum, self.product, self.matmul, self.table, self.window, self.pool, self.maximum, self.argmax]
-        steps += [self.reshape, self.flat, self.join, self.wires, self.wires, self.constant, self.scan, self.scan]
+        steps += [
+            self.mean,
+            self.reshape,
+            self.flat,
+            self.join,
+            self.wires,
+            self.wires,
+            self.constant,
+            self.scan,
+            self.scan,
+        ]
         for _ in range(length):
             if not self.last.shape:
                 self.flat()

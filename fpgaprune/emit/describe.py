@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing_extensions import assert_never
 
 from fpgaprune.lower import (
+    AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
     ConstantKernel,
@@ -54,6 +55,8 @@ def describe(kernel: Kernel) -> str:
         case WindowKernel():
             full = kernel.windows.taps * kernel.source.size
             return f"a window over {_by(kernel.shape)} positions, {len(kernel.kept)} of {full} elements kept"
+        case AccumulateKernel():
+            return f"the sum of {kernel.source.beats} beats, {_count(kernel.result.size)}"
         case BufferKernel():
             return f"{kernel.source.beats} beats in another order, as {kernel.result.beats}"
         case ScanKernel():

@@ -16,7 +16,7 @@ from fpgaprune.emit.render import copied, render
 from fpgaprune.emit.top import top_view
 from fpgaprune.emit.vectors import Vectors, random_inputs, to_text
 from fpgaprune.emit.views import TEMPLATES
-from fpgaprune.lower import BufferKernel, ForkKernel, MatVecKernel, ScanKernel, WindowKernel, layer_of
+from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, MatVecKernel, ScanKernel, WindowKernel, layer_of
 from fpgaprune.paths import identifier
 from fpgaprune.serialise import graph_to_text
 from fpgaprune.version import __version__
@@ -116,7 +116,7 @@ def kernel_views(lowered: Lowered, names: Mapping[str, str], *, streaming: bool)
             yield function_view(kernel, design, name, comment, None), name
 
 
-_MOVING = (WindowKernel, BufferKernel, ScanKernel, ForkKernel)
+_MOVING = (AccumulateKernel, WindowKernel, BufferKernel, ScanKernel, ForkKernel)
 
 
 def _testbench(view: TopView, stored: Vectors) -> dict[str, str]:

@@ -33,6 +33,7 @@ from fpgaprune.lower import (
 )
 
 if TYPE_CHECKING:
+    from fpgaprune.emit.views import FunctionView
     from fpgaprune.lower import Port
 
     Function = (
@@ -76,7 +77,7 @@ def _parameter(port: Port, name: str, *, constant: bool) -> str:
 
 def function_view(
     kernel: Function, design: str, identifier: str, comment: str, process: ProcessView | None
-) -> MatVecView | ElementView | WiresView | MatMulView:
+) -> FunctionView:
     """Return the view of a kernel's function, and of the process around it in a streaming design."""
     declared = Declaration(comment, function_signature(kernel, identifier))
     match kernel:

@@ -12,9 +12,11 @@ from fpgaprune.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeGuard
 
     from fpgaprune.emit.top import PortView, TopView
-    from fpgaprune.lower import Lowered
+    from fpgaprune.ir import Graph
+    from fpgaprune.lower import Kernel, Lowered
     from fpgaprune.lower.kernels import Making
 
 SCHEMA = "fpgaprune-project-1"
@@ -35,11 +37,16 @@ def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: 
         "interval_cycles": view.interval,
         "inputs": [_port(port) for port in view.inputs],
         "outputs": [_port(port) for port in view.outputs],
-        "kernels": [_kernel(kernel, names) for kernel in lowered.kernels if not isinstance(kernel, ForkKernel)],
+        "kernels": [_kernel(kernel, names) for kernel in lowered.kernels if _makes_a_tensor(kernel, design.graph)],
         "strategies": {name: strategy.value for name, strategy in design.strategies.items()},
         "files": {path: sha256(text) for path, text in sorted(files.items())},
     }
     return json.dumps(data | dict(extras), indent=1) + "\n"
+
+
+def _makes_a_tensor(kernel: Kernel, graph: Graph) -> TypeGuard[Making]:
+    """Whether the definition has a tensor that a kernel's words can be compared with."""
+    return not isinstance(kernel, ForkKernel) and kernel.name in graph.tensors
 
 
 def _port(port: PortView) -> dict[str, Any]:

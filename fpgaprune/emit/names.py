@@ -29,7 +29,7 @@ def names_of(lowered: Lowered) -> dict[str, str]:
     """
     reserved = [lowered.design.name, f"{lowered.design.name}_kernels", *_RESERVED]
     arguments = [argument(output.name) for output in lowered.outputs]
-    return unique_identifiers([*reserved, *dict.fromkeys(_names(lowered)), *arguments])
+    return unique_identifiers([*dict.fromkeys(_names(lowered)), *arguments], reserved=reserved)
 
 
 def argument(tensor: str) -> str:

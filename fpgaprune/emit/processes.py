@@ -16,6 +16,7 @@ from fpgaprune.emit.functions import (
     source_names,
 )
 from fpgaprune.emit.views import (
+    AccumulateView,
     BufferView,
     Declaration,
     ForkView,
@@ -31,6 +32,7 @@ from fpgaprune.emit.views import (
     WindowView,
 )
 from fpgaprune.lower import (
+    AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
     ConstantKernel,
@@ -93,6 +95,11 @@ def process_view(kernel: Kernel, design: str, names: Mapping[str, str], comment:
             return _rom(kernel, design, identifier, declared)
         case WindowKernel():
             return _window(kernel, design, identifier, declared)
+        case AccumulateKernel():
+            source, result = _stream(kernel.source, "x"), _stream(kernel.result, "y")
+            beats, size = kernel.source.beats, kernel.result.size
+            words = _numbers("words", identifier, kernel.words)
+            return AccumulateView(design, comment, declared.signature, words, source, result, beats, size)
         case BufferKernel():
             return _buffer(kernel, design, identifier, declared)
         case ScanKernel():

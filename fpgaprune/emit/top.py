@@ -11,7 +11,7 @@ from fpgaprune.emit.functions import beat_type, function_signature
 from fpgaprune.emit.names import argument, names_of
 from fpgaprune.emit.processes import process_name, process_signature, step_view
 from fpgaprune.emit.views import Declaration, Step
-from fpgaprune.lower import BufferKernel, ForkKernel, ScanKernel, WindowKernel, interval_of, results
+from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, interval_of, results
 from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _declarations(lowered: Lowered, names: Mapping[str, str], *, streaming: bool
 
 
 def _signature(kernel: Kernel, name: str, process: bool) -> str:
-    if process or isinstance(kernel, (WindowKernel, BufferKernel, ScanKernel, ForkKernel)):
+    if process or isinstance(kernel, (WindowKernel, AccumulateKernel, BufferKernel, ScanKernel, ForkKernel)):
         return process_signature(kernel, name)
     return function_signature(kernel, name)
 

@@ -176,6 +176,20 @@ class WindowView:
 
 
 @dataclass(frozen=True)
+class AccumulateView:
+    """A process that adds up beats."""
+
+    design: str
+    comment: str
+    signature: str
+    words: TableView
+    source: StreamView
+    result: StreamView
+    beats: int
+    size: int
+
+
+@dataclass(frozen=True)
 class BufferView:
     """A process that reads all beats and then writes their words in another order."""
 
@@ -251,7 +265,8 @@ class ForkView:
     results: tuple[str, ...]
 
 
-KernelView = MatVecView | ElementView | WiresView | MatMulView | RomView | WindowView | BufferView | ScanView | ForkView
+FunctionView = MatVecView | ElementView | WiresView | MatMulView
+KernelView = FunctionView | RomView | WindowView | AccumulateView | BufferView | ScanView | ForkView
 
 TEMPLATES: Mapping[type[KernelView], str] = {
     MatVecView: "vitis/matvec.cpp.j2",
@@ -260,6 +275,7 @@ TEMPLATES: Mapping[type[KernelView], str] = {
     MatMulView: "vitis/matmul.cpp.j2",
     RomView: "vitis/rom.cpp.j2",
     WindowView: "vitis/window.cpp.j2",
+    AccumulateView: "vitis/accumulate.cpp.j2",
     BufferView: "vitis/buffer.cpp.j2",
     ScanView: "vitis/scan.cpp.j2",
     ForkView: "vitis/fork.cpp.j2",

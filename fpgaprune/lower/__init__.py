@@ -2,6 +2,7 @@
 
 from fpgaprune.lower.interpret import run
 from fpgaprune.lower.kernels import (
+    AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
     ConstantKernel,
@@ -29,6 +30,7 @@ from fpgaprune.lower.lowering import lower
 from fpgaprune.lower.streams import cycles, grid, interval_of, simulate
 
 __all__ = [
+    "AccumulateKernel",
     "ArgMaxKernel",
     "BufferKernel",
     "ConstantKernel",

@@ -10,6 +10,7 @@ from typing_extensions import assert_never
 from fpgaprune.errors import GraphError
 from fpgaprune.fixed import Fixed, IntArray, Overflow, add, as_mantissas, bounds, clip, requantise, rescale, shift_left
 from fpgaprune.lower.kernels import (
+    AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
     ConstantKernel,
@@ -81,6 +82,9 @@ def _step(kernel: Kernel, known: Words, samples: int) -> IntArray:
             return _windows(kernel, sources[0])
         case ForkKernel():
             return sources[0]
+        case AccumulateKernel():
+            total: IntArray = sources[0][..., kernel.words].astype(object).sum(axis=1)
+            return as_mantissas(total)
         case TableKernel():
             looked_up: IntArray = as_mantissas(kernel.values)[(sources[0] - kernel.low).astype(np.int64)]
             return looked_up

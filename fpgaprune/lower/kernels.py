@@ -258,6 +258,21 @@ class WindowKernel:
 
 
 @dataclass(frozen=True, eq=False)
+class AccumulateKernel:
+    """The exact sums over all beats of the source's words ``words``: a mean needs no window as large as its image."""
+
+    name: str
+    source: Port
+    result: Port
+    words: Int64Array
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
 class BufferKernel:
     """Word i of the result is word ``index[i]`` of the source, shifted left by ``shift[i]``, counted over all beats.
 
@@ -337,8 +352,10 @@ Pointwise: TypeAlias = (
 )
 """Kernels that make one beat of one beat from each source."""
 
-Making: TypeAlias = Pointwise | MatMulKernel | ConstantKernel | WindowKernel | BufferKernel | ScanKernel
-"""Kernels that make one port; windows, buffers and loops are in streaming designs only."""
+Making: TypeAlias = (
+    Pointwise | MatMulKernel | ConstantKernel | WindowKernel | AccumulateKernel | BufferKernel | ScanKernel
+)
+"""Kernels that make one port; windows, sums over beats, buffers and loops are in streaming designs only."""
 
 Kernel: TypeAlias = Making | ForkKernel
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from typing_extensions import assert_never
 
-from fpgaprune.fixed import add, as_mantissas, clip, requantise
+from fpgaprune.fixed import Fixed, add, as_mantissas, clip, requantise
 from fpgaprune.intervals import Interval, analyse, analyse_body
 from fpgaprune.ir import (
     Add,
@@ -32,6 +33,7 @@ from fpgaprune.ir import (
 )
 from fpgaprune.lower.finishing import finish_of
 from fpgaprune.lower.kernels import (
+    AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
     ConstantKernel,
@@ -53,12 +55,13 @@ from fpgaprune.lower.kernels import (
 )
 from fpgaprune.lower.streams import fifo_depths, with_forks
 from fpgaprune.schedule import Interface
+from fpgaprune.windows import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.schedule import Design
-    from fpgaprune.sparse import Int64Array
+    from fpgaprune.sparse import Int64Array, SparseMatrix
 
 _JOINED = (MatVec, Add, Multiply, MatMul)
 """Ops whose exact result a requantisation can finish in the same kernel."""
@@ -91,6 +94,8 @@ class _Lowering:
     def port(self, name: str) -> Port:
         """A reshape that keeps the beats is the same words, so its port is that of its source."""
         op = self._graph.producers[name]
+        if isinstance(op, Window) and self._is_summed(op):
+            return self._sums(op)
         own = self._own_port(op.output)
         if isinstance(op, Reshape):
             source = self.port(op.input)
@@ -139,7 +144,7 @@ class _Lowering:
             case Gather():
                 return (self._gather(op),)
             case Window():
-                return (self._window(op),)
+                return (self._accumulate(op) if self._is_summed(op) else self._window(op),)
             case Scan():
                 return (self._scan(op),)
             case _:
@@ -170,6 +175,10 @@ class _Lowering:
     def _matvec(self, op: MatVec) -> MatVecKernel | ConstantKernel:
         if not op.weights.nonzeros:
             return self._constant_rows(op)
+        before = self._graph.producers[op.input]
+        if isinstance(before, Window) and self._is_summed(before):
+            first_tap = np.arange(op.weights.shape[1]) < op.weights.shape[1] // before.windows.taps
+            op = replace(op, weights=op.weights.select_columns(first_tap))
         sums = self._interval(op.output.name)
         follower = self._follower(op)
         result = (follower or op).output.name
@@ -251,6 +260,36 @@ class _Lowering:
         name = op.output.name
         return WindowKernel(name, self.port(op.input), self.port(name), source.positions, op.windows, op.fill, kept)
 
+    def _is_summed(self, op: Window) -> bool:
+        """Whether a window over everything is read by a matrix alone that treats all taps alike."""
+        source, reader = self._graph.tensors[op.input], self._graph.only_consumer(op.output.name)
+        if not (self._streaming and source.positions and isinstance(reader, MatVec)) or op.windows.taps == 1:
+            return False
+        everything = op.windows == replace(Windows.plain(source.positions), stride=op.windows.stride)
+        return everything and self._summed_words(op) is not None and _treats_taps_alike(reader.weights, op.windows.taps)
+
+    def _summed_words(self, op: Window) -> Int64Array | None:
+        """Return the channels that a window gives out, where they are those of each tap."""
+        channels, taps = self._graph.tensors[op.input].channels, op.windows.taps
+        if op.kept is None:
+            return np.arange(channels)
+        if op.kept.size % taps:
+            return None
+        of_taps = op.kept.reshape(taps, -1) - np.arange(taps)[:, np.newaxis] * channels
+        return of_taps[0] if (of_taps == of_taps[0]).all() and of_taps.max(initial=0) < channels else None
+
+    def _sums(self, op: Window) -> Port:
+        words, taps = self._summed_words(op), op.windows.taps
+        source = self._interval(op.input)
+        ends = source.low[words].min() * taps, source.high[words].max() * taps
+        exact = Fixed(True, 1, op.output.format.fraction).with_range(*(int(end) for end in ends))
+        return Port(f"{op.output.name}/sum", op.output.channels // taps, exact)
+
+    def _accumulate(self, op: Window) -> AccumulateKernel:
+        result, words = self._sums(op), self._summed_words(op)
+        assert words is not None  # noqa: S101  # only such windows become sums
+        return AccumulateKernel(result.name, self.port(op.input), result, words)
+
     def _scan(self, op: Scan) -> ScanKernel:
         intervals = analyse_body(op, self._intervals[op.input])
         inner = _Lowering(self._design, op.body, intervals, streaming=False)
@@ -260,6 +299,18 @@ class _Lowering:
         states = tuple(State(*parts) for parts in zip(before, after, initial, strict=True))
         ports = (self.port(op.input), self.port(op.output.name))
         return ScanKernel(op.output.name, *ports, step, inner.all_kernels(), states, op.result)
+
+
+def _treats_taps_alike(weights: SparseMatrix, taps: int) -> bool:
+    """Whether each row has one weight for all taps of a channel, or none."""
+    channels = weights.shape[1] // taps
+    order = np.lexsort((weights.column // channels, weights.column % channels, weights.row))
+    if len(order) % taps:
+        return False
+    row, channel, weight = (
+        part[order].reshape(-1, taps) for part in (weights.row, weights.column % channels, weights.weight)
+    )
+    return all(bool((part == part[:, :1]).all()) for part in (row, channel, weight))
 
 
 def _wires_of_each_beat(op: Gather, source: Port, result: Port) -> tuple[Int64Array, Int64Array] | None:

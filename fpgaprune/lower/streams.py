@@ -12,6 +12,7 @@ from typing_extensions import assert_never
 
 from fpgaprune.errors import GraphError
 from fpgaprune.lower.kernels import (
+    AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
     ConstantKernel,
@@ -87,6 +88,7 @@ def _reading(kernel: Kernel, waiting: Mapping[str, list[Port]]) -> Kernel:
             | MaximumKernel()
             | ArgMaxKernel()
             | WindowKernel()
+            | AccumulateKernel()
             | BufferKernel()
             | ScanKernel()
             | ForkKernel()
@@ -114,6 +116,9 @@ def firings(kernel: Kernel) -> Firings:
         case ForkKernel():
             count = kernel.source.beats
             return np.ones((count, 1), dtype=bool), np.ones(count, dtype=bool)
+        case AccumulateKernel():
+            writing = np.arange(kernel.source.beats + 1) == kernel.source.beats
+            return ~writing[:, np.newaxis], writing
         case _:
             return np.ones((beats, len(kernel.sources)), dtype=bool), np.ones(beats, dtype=bool)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from fpgaprune.lower import (
+    AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
     ConstantKernel,
@@ -58,6 +59,9 @@ def costs(kernel: Kernel, fabric: Fabric, budget: float) -> tuple[LayerResources
             return (_matmul(kernel, fabric, budget),)
         case WindowKernel():
             return (_window(kernel),)
+        case AccumulateKernel():
+            bits = _bits(kernel.result)
+            return (_cost(kernel, "sum", adder_bits=bits, lut=bits + _COUNTERS_LUT, ff=bits + _COUNTERS_FF, latency=1),)
         case BufferKernel():
             return (_buffer(kernel),)
         case ScanKernel():

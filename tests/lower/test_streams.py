@@ -15,7 +15,17 @@ from fpgaprune.errors import GraphError, InputError
 from fpgaprune.evaluate import evaluate
 from fpgaprune.fixed import Fixed
 from fpgaprune.ir import Add, Gather, Graph, Input, MatMul, MatVec, Reshape, Tensor, Window
-from fpgaprune.lower import BufferKernel, ForkKernel, WindowKernel, WireKernel, interval_of, lower, results, run
+from fpgaprune.lower import (
+    AccumulateKernel,
+    BufferKernel,
+    ForkKernel,
+    WindowKernel,
+    WireKernel,
+    interval_of,
+    lower,
+    results,
+    run,
+)
 from fpgaprune.lower.streams import fifo_depths
 from fpgaprune.resources import estimate
 from fpgaprune.schedule import Interface, schedule
@@ -177,3 +187,26 @@ def test_processes_whose_rates_do_not_match_are_refused():
     kernels = (before, replace(hungry, source=half), *rest)
     with pytest.raises(GraphError, match="the processes of this design wait for each other"):
         fifo_depths(lowered.inputs, kernels, lowered.outputs)
+
+
+def test_a_mean_over_an_image_is_a_running_sum_and_needs_no_window_of_its_size():
+    windows, wide = Windows.plain((8, 8)), Fixed(True, 20, 6)
+    weights = np.tile(np.diag([3, 5, 0]), (1, 64))[:2]  # each row one channel, the third is read by nobody
+    graph = Graph(
+        (
+            Input(Tensor("x", (8, 8, 3), S6)),
+            Window(Tensor("all", (1, 1, 192), S6), "x", windows),
+            MatVec(Tensor("y", (1, 1, 2), wide), "all", SparseMatrix.from_dense(weights), S6, np.ones(2, int)),
+        ),
+        ("y",),
+    )
+    lowered = streamed(graph)
+    assert not any(isinstance(kernel, WindowKernel) for kernel in lowered.kernels)
+    (sums,) = (kernel for kernel in lowered.kernels if isinstance(kernel, AccumulateKernel))
+    assert (sums.source.beats, sums.result.beats, sums.result.size) == (64, 1, 2)
+    assert sums.result.format.width == 12  # 64 words of six bits
+    assert estimate(lowered).total("ff") < 64 * 6  # the image itself would take 64 * 2 * 6
+    uneven = np.array(weights)
+    uneven[0, 0] += 1
+    ops = (*graph.ops[:2], replace(graph.ops[2], weights=SparseMatrix.from_dense(uneven)))
+    assert any(isinstance(kernel, WindowKernel) for kernel in streamed(Graph(ops, ("y",))).kernels)
