@@ -113,7 +113,7 @@ def kernel_views(lowered: Lowered, names: Mapping[str, str], *, streaming: bool)
             yield process_view(kernel, design, names, comment), name
         else:
             assert not isinstance(kernel, _MOVING)  # noqa: S101  # only streaming designs have them, outside of loops
-            yield function_view(kernel, design, name, comment, None), name
+            yield function_view(kernel, design, name, comment, None, inline=streaming), name
 
 
 _MOVING = (AccumulateKernel, WindowKernel, BufferKernel, ScanKernel, ForkKernel)

@@ -76,35 +76,38 @@ def _parameter(port: Port, name: str, *, constant: bool) -> str:
 
 
 def function_view(
-    kernel: Function, design: str, identifier: str, comment: str, process: ProcessView | None
+    kernel: Function, design: str, identifier: str, comment: str, process: ProcessView | None, *, inline: bool
 ) -> FunctionView:
-    """Return the view of a kernel's function, and of the process around it in a streaming design."""
+    """Return the view of a kernel's function, and of the process around it in a streaming design.
+
+    ``inline`` tells whether the caller is pipelined as a whole: a process, or the body of a loop.
+    """
     declared = Declaration(comment, function_signature(kernel, identifier))
     match kernel:
         case MatVecKernel():
-            return _matvec(kernel, design, f"terms_of_{identifier}", declared, process)
+            return _matvec(kernel, design, f"terms_of_{identifier}", declared, process, inline=inline)
         case ElementKernel():
-            return _element(kernel, design, declared, _element_value(kernel), process)
+            return _element(kernel, design, declared, _element_value(kernel), process, inline=inline)
         case ProductKernel():
-            return _element(kernel, design, declared, _product_value(kernel), process)
+            return _element(kernel, design, declared, _product_value(kernel), process, inline=inline)
         case TableKernel():
             name = f"table_of_{identifier}"
             entries = TableView(word_type(kernel.result.word), name, _words(kernel))
-            return _element(kernel, design, declared, _table_value(kernel, name), process, (entries,))
+            return _element(kernel, design, declared, _table_value(kernel, name), process, (entries,), inline=inline)
         case MaximumKernel():
             size, compared = kernel.result.size, kernel.source.size // kernel.result.size
             value = f"largest<{word_type(kernel.source.word)}, {compared}, {size}>(x + i)"
-            return _element(kernel, design, declared, value, process)
+            return _element(kernel, design, declared, value, process, inline=inline)
         case ArgMaxKernel():
             types = f"{word_type(kernel.result.word)}, {word_type(kernel.source.word)}, {kernel.source.size}"
-            return _element(kernel, design, declared, f"place_of_largest<{types}>(x + i)", process)
+            return _element(kernel, design, declared, f"place_of_largest<{types}>(x + i)", process, inline=inline)
         case WireKernel():
             return WiresView(design, comment, declared.signature, tuple(_wires(kernel)), process)
         case ConstantKernel():
             elements = [f"y[{place}] = {literal(int(word), kernel.result.word)}" for place, word in _numbered(kernel)]
             return WiresView(design, comment, declared.signature, tuple(elements), process)
         case MatMulKernel():
-            return matmul_view(kernel, design, identifier, declared, streaming=False)
+            return matmul_view(kernel, design, identifier, declared, streaming=False, inline=inline)
         case _:
             assert_never(kernel)
 
@@ -114,7 +117,7 @@ def _numbered(kernel: ConstantKernel) -> list[tuple[int, int]]:
 
 
 def _matvec(
-    kernel: MatVecKernel, design: str, terms: str, declared: Declaration, process: ProcessView | None
+    kernel: MatVecKernel, design: str, terms: str, declared: Declaration, process: ProcessView | None, *, inline: bool
 ) -> MatVecView:
     weights = kernel.weights
     weight = Word.holding(*bounds(weights.weight))
@@ -140,6 +143,7 @@ def _matvec(
         weights=table(as_table(weights.weight)),
         groups=tuple(groups),
         process=process,
+        inline=inline,
     )
 
 
@@ -150,10 +154,12 @@ def _element(
     value: str,
     process: ProcessView | None,
     tables: tuple[TableView, ...] = (),
+    *,
+    inline: bool,
 ) -> ElementView:
     ports = (*source_names(kernel), "y")
     return ElementView(
-        design, declared.comment, declared.signature, ports, tables, "y", kernel.result.size, value, process
+        design, declared.comment, declared.signature, ports, tables, "y", kernel.result.size, value, process, inline
     )
 
 
@@ -200,7 +206,7 @@ def _wires(kernel: WireKernel) -> list[str]:
 
 
 def matmul_view(
-    kernel: MatMulKernel, design: str, identifier: str, declared: Declaration, *, streaming: bool
+    kernel: MatMulKernel, design: str, identifier: str, declared: Declaration, *, streaming: bool, inline: bool
 ) -> MatMulView:
     """Return the view of a product of two matrices, as a function of arrays or as a process."""
     word = Word.holding(*kernel.sums.bounds)
@@ -220,6 +226,7 @@ def matmul_view(
         columns=kernel.columns,
         inner=kernel.inner,
         streaming=streaming,
+        inline=inline,
         left_beat=beat_type(kernel.left),
         right_beat=beat_type(kernel.right),
         result_beat=beat_type(kernel.result),

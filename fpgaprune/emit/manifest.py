@@ -34,7 +34,7 @@ def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: 
         "part": design.board.part,
         "clock_ns": design.clock_ns,
         "interface": design.interface.value,
-        "interval_cycles": view.interval,
+        "interval_cycles": None if view.streaming else view.interval,
         "inputs": [_port(port) for port in view.inputs],
         "outputs": [_port(port) for port in view.outputs],
         "kernels": [_kernel(kernel, names) for kernel in lowered.kernels if _makes_a_tensor(kernel, design.graph)],

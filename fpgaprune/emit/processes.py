@@ -90,7 +90,7 @@ def process_view(kernel: Kernel, design: str, names: Mapping[str, str], comment:
     declared = Declaration(comment, process_signature(kernel, identifier))
     match kernel:
         case MatMulKernel():
-            return matmul_view(kernel, design, identifier, declared, streaming=True)
+            return matmul_view(kernel, design, identifier, declared, streaming=True, inline=False)
         case ConstantKernel():
             return _rom(kernel, design, identifier, declared)
         case WindowKernel():
@@ -124,7 +124,7 @@ def process_view(kernel: Kernel, design: str, names: Mapping[str, str], comment:
             call = f"{function_name(identifier)}({arguments})"
             result = _stream(kernel.result, "y")
             process = ProcessView(declared.signature, kernel.result.beats, sources, result, call)
-            return function_view(kernel, design, identifier, comment, process)
+            return function_view(kernel, design, identifier, comment, process, inline=True)
         case _:
             assert_never(kernel)
 
@@ -139,26 +139,34 @@ def _numbers(kind: str, identifier: str, values: Int64Array) -> TableView:
 
 def _rom(kernel: ConstantKernel, design: str, identifier: str, declared: Declaration) -> RomView:
     result = kernel.result
-    words = ",\n".join(f"    {literal(int(word), result.word)}" for word in kernel.values.tolist())
+    beats = kernel.values.reshape(result.beats, result.size).tolist()
+    words = ",\n".join(f"    {{{', '.join(literal(int(word), result.word) for word in beat)}}}" for beat in beats)
     entries = TableView(word_type(result.word), f"words_of_{identifier}", words)
     stream = _stream(result, "y")
     return RomView(design, declared.comment, declared.signature, entries, stream, result.beats, result.size)
 
 
 def _window(kernel: WindowKernel, design: str, identifier: str, declared: Declaration) -> WindowView:
-    plan = _Plan(kernel)
+    plan, scope = _Plan(kernel), f"window_of_{identifier}"
     rows, columns = plan.axes
+    places = {"row": rows.from_start("row"), "column": columns.from_start("column")}
+    ends = {name: axis.ends for name, axis in zip(places, plan.axes, strict=True) if axis.is_divided}
+    completing = [
+        f"{scope}::ends_{name}[{places[name]}]" if name in ends else axis.completing(name)
+        for name, axis in zip(places, plan.axes, strict=True)
+    ]
     deepest = [line for line in plan.lines if line.words]
     return WindowView(
         design=design,
         comment=declared.comment,
         signature=declared.signature,
-        scope=f"window_of_{identifier}",
+        scope=scope,
         word=word_type(kernel.result.word),  # which also holds the padding
         source=_stream(kernel.source, "x"),
         result=_stream(kernel.result, "y"),
         stored=_numbers("stored", identifier, plan.stored),
         kept=tuple(_numbers(kind, identifier, values) for kind, values in plan.kept.items()),
+        ends=tuple(TableView("bool", f"ends_{name}", table(values)) for name, values in ends.items()),
         size=kernel.result.size,
         words=len(plan.stored),
         fill=literal(kernel.fill, kernel.result.word),
@@ -167,14 +175,20 @@ def _window(kernel: WindowKernel, design: str, identifier: str, declared: Declar
         column_start=columns.start,
         column_stop=columns.stop,
         width=columns.stop - columns.start,
+        narrow=columns.stop - columns.start < _NARROW,
+        place=places["column"],
         reads=_all((rows.within("row", 0, rows.size), columns.within("column", 0, columns.size))),
         enters=_all((rows.entering("row"), columns.entering("column"))),
-        complete=_all((rows.completing("row"), columns.completing("column"))),
+        complete=_all(completing),
         rows=rows.kernel,
         span=(columns.kernel - 1) * columns.dilation + 1,
         lines=tuple(deepest),
         newest=plan.newest(len(deepest)),
     )
+
+
+_NARROW = 8
+"""Columns below which a line is registers: a memory is read again before the word written last is in it."""
 
 
 class _Axis:
@@ -206,9 +220,29 @@ class _Axis:
         """Whether the place is not cropped away."""
         return self.within(name, -self.before, self.size + self.after)
 
+    def from_start(self, name: str) -> str:
+        """Return the expression of the counter as an index, from 0."""
+        return f"{name} - {self.start}" if self.start > 0 else f"{name} + {-self.start}" if self.start else name
+
+    @property
+    def first(self) -> int:
+        """The place that completes the first window."""
+        return (self.kernel - 1) * self.dilation - self.before
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether the stride is no power of two, of which the remainder would take a divider."""
+        return self.stride & (self.stride - 1) != 0
+
+    @property
+    def ends(self) -> Int64Array:
+        """For each place, from the first on: 1 where it is the last of a window, else 0."""
+        places = np.arange(self.start, self.stop) - self.first
+        return as_table((places >= 0) & (places % self.stride == 0))
+
     def completing(self, name: str) -> str:
         """Whether the place is the last of a window."""
-        first = (self.kernel - 1) * self.dilation - self.before
+        first = self.first
         parts = [f"{name} >= {first}"] if self.start < first else []
         if self.stride > 1:
             offset = f"({name} - {first})" if first > 0 else f"({name} + {-first})" if first else name
@@ -259,10 +293,17 @@ class _Plan:
 def _buffer(kernel: BufferKernel, design: str, identifier: str, declared: Declaration) -> BufferView:
     source, result = kernel.source, kernel.result
     stored = kernel.stored
-    beats, words = kernel.index // source.size - stored.start, kernel.index % source.size
-    tables = [_numbers("beat", identifier, beats), _numbers("word", identifier, words)]
+    beats, words = kernel.beats - stored.start, kernel.words
     place = f"beat * {result.size} + i"
-    value = f"memory[{tables[0].name}[{place}]][{tables[1].name}[{place}]]"
+    if kernel.in_memory:
+        beats, same = beats[:, 0], bool((words == words[0]).all())
+        place_of_word = "i" if same else place
+        words = words[0] if same else words
+        value = f"held[word_of_{identifier}[{place_of_word}]]"
+    else:
+        place = "i" if result.beats == 1 else place
+        value = f"memory[beat_of_{identifier}[{place}]][word_of_{identifier}[{place}]]"
+    tables = [_numbers(kind, identifier, values.ravel()) for kind, values in (("beat", beats), ("word", words))]
     if kernel.shift.any():
         tables.append(_numbers("shift", identifier, kernel.shift))
         value = f"{word_type(result.word)}({word_type(result.word)}({value}) << {tables[2].name}[{place}])"
@@ -283,8 +324,8 @@ def _buffer(kernel: BufferKernel, design: str, identifier: str, declared: Declar
         source_size=source.size,
         result_beats=result.beats,
         result_size=result.size,
-        interval=kernel.interval,
-        partition="dim = 0" if result.beats == 1 else "dim = 2",
+        result_word=word_type(result.word),
+        in_memory=kernel.in_memory,
         tables=tuple(tables),
         value=value,
     )

@@ -11,7 +11,7 @@ from fpgaprune.emit.functions import beat_type, function_signature
 from fpgaprune.emit.names import argument, names_of
 from fpgaprune.emit.processes import process_name, process_signature, step_view
 from fpgaprune.emit.views import Declaration, Step
-from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, interval_of, results
+from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, results
 from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class ProcessCall:
 class TopView:
     """The top function, its header, the kernels' declarations and the testbench.
 
-    A parallel design has ``steps`` and ``copies``, a streaming one ``fifos`` and ``processes``.
+    A parallel design has ``steps`` and ``copies``, and takes a sample every ``interval`` cycles; a streaming one has
+    ``fifos`` and ``processes``.
     """
 
     name: str
@@ -107,7 +108,7 @@ def top_view(lowered: Lowered) -> TopView:
         name=design.name,
         guard=design.name.upper(),
         comment=f"{design.name} for {design.board.name} ({design.board.part}) at {design.clock_ns:g} ns",
-        interval=interval_of(lowered),
+        interval=1,
         streaming=streaming,
         inputs=inputs,
         outputs=outputs,

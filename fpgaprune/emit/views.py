@@ -63,6 +63,7 @@ class MatVecView:
     weights: str
     groups: tuple[Group, ...]
     process: ProcessView | None
+    inline: bool
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class ElementView:
     size: int
     value: str
     process: ProcessView | None
+    inline: bool
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class MatMulView:
     columns: int
     inner: int
     streaming: bool
+    inline: bool
     left_beat: str
     right_beat: str
     result_beat: str
@@ -147,7 +150,10 @@ class LineView:
 
 @dataclass(frozen=True)
 class WindowView:
-    """A process that slides a window over rows and columns; ``conditions`` are C++ expressions."""
+    """A process that slides a window over rows and columns; ``reads``, ``enters``, ``complete`` are C++ conditions.
+
+    ``place`` is where a column lies in a line; a ``narrow`` line is registers.
+    """
 
     design: str
     comment: str
@@ -158,6 +164,7 @@ class WindowView:
     result: StreamView
     stored: TableView
     kept: tuple[TableView, ...]
+    ends: tuple[TableView, ...]
     size: int
     words: int
     fill: str
@@ -166,6 +173,8 @@ class WindowView:
     column_start: int
     column_stop: int
     width: int
+    narrow: bool
+    place: str
     reads: str
     enters: str
     complete: str
@@ -207,8 +216,8 @@ class BufferView:
     source_size: int
     result_beats: int
     result_size: int
-    interval: int
-    partition: str
+    result_word: str
+    in_memory: bool
     tables: tuple[TableView, ...]
     value: str
 

@@ -27,7 +27,8 @@ from fpgaprune.lower.kernels import (
     results,
 )
 from fpgaprune.lower.lowering import lower
-from fpgaprune.lower.streams import cycles, grid, interval_of, simulate
+from fpgaprune.lower.simulate import fifo_depths, simulate
+from fpgaprune.lower.streams import fired, grid
 
 __all__ = [
     "AccumulateKernel",
@@ -51,9 +52,9 @@ __all__ = [
     "WindowKernel",
     "WireKernel",
     "Word",
-    "cycles",
+    "fifo_depths",
+    "fired",
     "grid",
-    "interval_of",
     "layer_of",
     "lower",
     "results",

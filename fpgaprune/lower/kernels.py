@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from fpgaprune.fixed import Overflow, Rounding, smallest_word
 
 if TYPE_CHECKING:
@@ -292,18 +294,36 @@ class BufferKernel:
         return (self.source,)
 
     @property
+    def beats(self) -> Int64Array:
+        """The beat of the source that each word (beats, size) of the result comes from."""
+        return (self.index // self.source.size).reshape(self.result.beats, self.result.size)
+
+    @property
+    def words(self) -> Int64Array:
+        """The place in its beat of the source that each word (beats, size) of the result comes from."""
+        return (self.index % self.source.size).reshape(self.result.beats, self.result.size)
+
+    @property
     def stored(self) -> range:
         """The beats of the source that are stored."""
-        beats = self.index // self.source.size
+        beats = self.beats
         return range(int(beats.min()), int(beats.max()) + 1)
 
     @property
-    def interval(self) -> int:
-        """Cycles for a beat of the result: a memory gives two beats of the source a cycle, registers all of them."""
-        if self.result.beats == 1:
-            return 1
-        beats = (self.index // self.source.size).reshape(self.result.beats, -1)
-        return max(-(-len(set(row)) // 2) for row in beats.tolist())
+    def in_memory(self) -> bool:
+        """Whether a memory of beats is read once for each beat of the result; else each word is a register.
+
+        A memory gives one beat a cycle, so that each beat of the result must come from a single one. A transpose needs
+        all beats at once; as all words of a beat are written in one cycle, a memory for each beat would not do either.
+        """
+        beats = self.beats
+        return self.result.beats > 1 and bool((beats == beats[:, :1]).all())
+
+    @property
+    def candidates(self) -> tuple[int, ...]:
+        """From how many places, words of a memory or registers, each word of the result is chosen over its beats."""
+        places = self.words if self.in_memory else self.index.reshape(self.result.beats, self.result.size)
+        return tuple(len(np.unique(column)) for column in places.T)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ from fpgaprune.lower.kernels import (
     WindowKernel,
     WireKernel,
 )
-from fpgaprune.lower.streams import fifo_depths, with_forks
+from fpgaprune.lower.simulate import fifo_depths
+from fpgaprune.lower.streams import with_forks
 from fpgaprune.schedule import Interface
 from fpgaprune.windows import Windows
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 from typing_extensions import assert_never
 
 from fpgaprune.lower import (
@@ -254,15 +255,20 @@ def _window(kernel: WindowKernel) -> LayerResources:
 
 
 def _buffer(kernel: BufferKernel) -> LayerResources:
-    """Registers where everything leaves at once, else a memory for each word of a beat, and the order as a table."""
+    """A memory of beats and the order as a table, or registers; a table chooses among four candidates a bit."""
     source, result = kernel.source, kernel.result
-    if result.beats == 1:
-        return _cost(kernel, "buffer", lut=_COUNTERS_LUT, ff=len(kernel.stored) * _bits(source), latency=1)
-    bank = memory(len(kernel.stored), source.word.width)
-    place = max(1, (len(kernel.stored) - 1).bit_length())
-    order = memory(result.beats, place * result.size, read_only=True)
-    held = Memory(bank.lut * source.size + order.lut, bank.bram_18k * source.size + order.bram_18k)
-    return _cost(kernel, "buffer", lut=_COUNTERS_LUT, ff=_bits(result) + _COUNTERS_FF, held=held, latency=1)
+    width = source.word.width
+    chosen = sum(math.ceil((candidates - 1) / 3) for candidates in kernel.candidates) * width
+    if not kernel.in_memory:
+        registers = len(np.unique(kernel.index)) * width
+        counters = _COUNTERS_FF if result.beats > 1 else 0
+        return _cost(kernel, "buffer", lut=_COUNTERS_LUT + chosen, ff=registers + counters, latency=1)
+    bank = memory(len(kernel.stored), _bits(source))
+    place, word = (max(0, count - 1).bit_length() for count in (len(kernel.stored), source.size))
+    entry = place + word * sum(candidates > 1 for candidates in kernel.candidates)
+    order = memory(result.beats, max(1, entry), read_only=True)
+    held = Memory(bank.lut + order.lut, bank.bram_18k + order.bram_18k)
+    return _cost(kernel, "buffer", lut=_COUNTERS_LUT + chosen, ff=_bits(result) + _COUNTERS_FF, held=held, latency=1)
 
 
 def _scan(kernel: ScanKernel, fabric: Fabric, budget: float) -> tuple[LayerResources, ...]:

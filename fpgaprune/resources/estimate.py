@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fpgaprune.lower import BufferKernel, Kernel, Lowered, ScanKernel, cycles, results, simulate
+from fpgaprune.lower import Kernel, Lowered, ScanKernel, results, simulate
 from fpgaprune.resources.costs import costs, fifo_memory
 from fpgaprune.resources.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.resources.values import Kind, LayerResources, Resources
@@ -62,22 +62,17 @@ def _latencies(by_kernel: Mapping[str, Sequence[LayerResources]]) -> dict[str, i
 
 
 def _streaming(lowered: Lowered, by_kernel: Mapping[str, Sequence[LayerResources]]) -> tuple[int, int]:
-    """Return interval and latency in cycles.
-
-    The slowest process sets the interval. The latency is the way of one sample, in which each process takes a cycle
-    a beat, and the further cycles of the pipelines that its last beat passes.
-    """
+    """Return interval and latency in cycles, of samples that come one after the other, with the design's FIFOs."""
     pace = {kernel.name: _pace(kernel, by_kernel[kernel.name]) for kernel in lowered.kernels}
-    way = simulate(lowered.inputs, lowered.kernels, lowered.outputs, pace).cycles
-    interval = max((cycles(kernel) * pace[kernel.name] for kernel in lowered.kernels), default=1)
-    further = {name: max(latency - 1, 0) for name, latency in _latencies(by_kernel).items()}
-    return interval, way + _longest(lowered.kernels, further)
+    latency = _latencies(by_kernel) | {
+        kernel.name: pace[kernel.name] for kernel in lowered.kernels if isinstance(kernel, ScanKernel)
+    }
+    run = simulate(lowered.inputs, lowered.kernels, lowered.outputs, pace=pace, latency=latency, depths=lowered.depths)
+    return run.interval, run.latency
 
 
 def _pace(kernel: Kernel, layers: Sequence[LayerResources]) -> int:
-    """Cycles between two firings: a loop waits for its body, a buffer for the two ports of its memory."""
+    """Cycles between two firings: a loop waits for its body."""
     if isinstance(kernel, ScanKernel):
         return _longest(kernel.body, {layer.tensor: layer.latency_cycles for layer in layers}) + 1
-    if isinstance(kernel, BufferKernel):
-        return kernel.interval
     return 1

@@ -23,21 +23,66 @@ inline Sum dot(const Input *input, const Column *column, const Number *weight, S
   return sum;
 }
 
-// The largest of value[0], value[STRIDE], value[2 * STRIDE] and so on, COUNT in all.
+// The largest of value[0], value[STRIDE], value[2 * STRIDE] and so on, COUNT in all: a tree of halves.
+template <class Word, int COUNT, int STRIDE>
+struct Largest {
+  static Word of(const Word *value) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+    const Word left = Largest<Word, COUNT / 2, STRIDE>::of(value);
+    const Word right = Largest<Word, COUNT - COUNT / 2, STRIDE>::of(value + COUNT / 2 * STRIDE);
+    return right > left ? right : left;
+  }
+};
+
+template <class Word, int STRIDE>
+struct Largest<Word, 1, STRIDE> {
+  static Word of(const Word *value) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+    return value[0];
+  }
+};
+
 template <class Word, int COUNT, int STRIDE>
 inline Word largest(const Word *value) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE
 #endif
-  Word found = value[0];
-  for (int i = 1; i < COUNT; ++i) {
-#ifdef __SYNTHESIS__
-#pragma HLS UNROLL
-#endif
-    found = value[i * STRIDE] > found ? value[i * STRIDE] : found;
-  }
-  return found;
+  return Largest<Word, COUNT, STRIDE>::of(value);
 }
+
+// A value and its place.
+template <class Place, class Word>
+struct Placed {
+  Word word;
+  Place place;
+};
+
+// The largest of COUNT values of which the first has the place start, the first of equals: a tree of halves.
+template <class Place, class Word, int COUNT>
+struct LargestPlaced {
+  static Placed<Place, Word> of(const Word *value, int start) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+    const Placed<Place, Word> left = LargestPlaced<Place, Word, COUNT / 2>::of(value, start);
+    const Placed<Place, Word> right = LargestPlaced<Place, Word, COUNT - COUNT / 2>::of(value + COUNT / 2, start + COUNT / 2);
+    return right.word > left.word ? right : left;
+  }
+};
+
+template <class Place, class Word>
+struct LargestPlaced<Place, Word, 1> {
+  static Placed<Place, Word> of(const Word *value, int start) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+    return {value[0], Place(start)};
+  }
+};
 
 // The place of the largest of COUNT values, the first of equals.
 template <class Place, class Word, int COUNT>
@@ -45,18 +90,7 @@ inline Place place_of_largest(const Word *value) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE
 #endif
-  Word found = value[0];
-  Place place = 0;
-  for (int i = 1; i < COUNT; ++i) {
-#ifdef __SYNTHESIS__
-#pragma HLS UNROLL
-#endif
-    if (value[i] > found) {
-      found = value[i];
-      place = i;
-    }
-  }
-  return place;
+  return LargestPlaced<Place, Word, COUNT>::of(value, 0).place;
 }
 
 // left[0] * right[0] + left[1] * right[1] + ... over COUNT pairs.

@@ -21,12 +21,11 @@ from fpgaprune.lower import (
     ForkKernel,
     WindowKernel,
     WireKernel,
-    interval_of,
     lower,
     results,
     run,
 )
-from fpgaprune.lower.streams import fifo_depths
+from fpgaprune.lower.simulate import LEAST_DEPTH, fifo_depths, latency_bound, simulate
 from fpgaprune.resources import estimate
 from fpgaprune.schedule import Interface, schedule
 from fpgaprune.sim.csim import build
@@ -110,8 +109,54 @@ def test_line_buffers_are_sized_by_the_window_and_not_by_the_image():
 
 
 def test_the_interval_of_a_design_is_that_of_its_slowest_process():
-    lowered = streamed(Graph(tuple(conv()), ("conv",)))
-    assert interval_of(lowered) == 7 * 8  # the padded image, a position a cycle
+    resources = estimate(streamed(Graph(tuple(conv()), ("conv",))))
+    assert resources.interval_cycles == 7 * 8  # the padded image, a position a cycle
+    assert 56 < resources.latency_cycles < 80
+
+
+def moving(lowered, **how):
+    return simulate(lowered.inputs, lowered.kernels, lowered.outputs, **how)
+
+
+def waits(lowered, depths):
+    try:
+        return moving(lowered, depths=depths).stalls > 0
+    except GraphError:  # it waits for ever
+        return True
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_with_the_computed_depths_no_process_waits_for_room_and_with_one_beat_less_one_does(seed):
+    lowered = streamed(random_network_graph(seed, length=9))
+    assert moving(lowered, depths=lowered.depths).stalls == 0
+    for name, depth in lowered.depths.items():
+        if depth > LEAST_DEPTH:
+            assert waits(lowered, {**lowered.depths, name: depth - 1})
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_shallower_pipelines_and_slower_processes_do_not_deadlock_with_these_depths(seed):
+    lowered = streamed(random_network_graph(seed, length=9))
+    rng = np.random.default_rng(seed)
+    for _ in range(4):
+        latency = {kernel.name: int(rng.integers(0, latency_bound(kernel) + 1)) for kernel in lowered.kernels}
+        pace = {kernel.name: int(rng.integers(1, 5)) for kernel in lowered.kernels}
+        assert moving(lowered, depths=lowered.depths, latency=latency, pace=pace).interval >= 1
+
+
+def test_what_is_in_the_pipelines_of_a_long_branch_finds_room_in_the_short_one():
+    eye = SparseMatrix.from_dense(np.ones((2, 2), dtype=int))
+    ops = [Input(Tensor("x", (40, 2), S6))]
+    for number in range(2):
+        width = 10 + 6 * number
+        out = Tensor(f"m{number}", (40, 2), Fixed(True, width, 3 * (number + 2)))
+        ops.append(MatVec(out, ops[-1].output.name, eye, S6, np.zeros(2, dtype=int)))
+    ops.append(Add(Tensor("y", (40, 2), Fixed(True, 24, 9)), "m1", "x"))
+    lowered = streamed(Graph(tuple(ops), ("y",)))
+    assert lowered.depths["x/1"] >= 2 * 4  # two pipelines of four cycles and more
+    assert moving(lowered).interval == 40
 
 
 def test_a_permutation_within_each_position_is_wires_and_one_across_positions_a_buffer():
@@ -156,18 +201,15 @@ def run_bounded(lowered, folder):
 
 
 @pytest.mark.needs("g++")
-def test_with_fifos_of_exactly_their_depths_nothing_deadlocks_and_with_one_beat_less_it_does(tmp_path):
+def test_threads_with_fifos_of_these_depths_finish_and_with_too_little_room_they_deadlock(tmp_path):
     lowered = streamed(residual())
-    deep = {name: depth for name, depth in lowered.depths.items() if depth > 2}
-    assert deep, "the residual branch and the left operand must wait"
     whole = run_bounded(lowered, tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     assert whole.stdout.startswith("PASS")
-    stuck = []
-    for name, depth in deep.items():
-        short = replace(lowered, depths={**lowered.depths, name: depth - 1})
-        stuck.append(run_bounded(short, tmp_path / name.replace("/", "_")).returncode == 3)
-    assert any(stuck)
+    short = replace(lowered, depths=dict.fromkeys(lowered.depths, 1))
+    stuck = run_bounded(short, tmp_path / "short")
+    assert stuck.returncode == 3
+    assert "deadlock: every process waits for a stream" in stuck.stderr
 
 
 @pytest.mark.needs("g++")

@@ -10,7 +10,9 @@ import pytest
 from fpgaprune.errors import ToolError
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.ir import (
+    ArgMax,
     Concat,
+    Gather,
     Graph,
     Input,
     MatMul,
@@ -130,3 +132,55 @@ def test_what_a_pruned_streaming_design_stores_is_no_larger_than_its_windows(fol
     assert {name for name, found in static.items() if found} == {"taps.cpp", "pairs.cpp"}
     lines = [size for name, size in static["taps.cpp"] if name.startswith("line")]
     assert lines == ["[8][2]", "[8][2]"]  # two rows of the padded image, not the image
+
+
+def orders():
+    """A flip, words that change places from beat to beat, a transpose, an order without a pattern, all at once."""
+    words = np.arange(6 * 4).reshape(6, 4)
+    halves = np.where(np.arange(6)[:, np.newaxis] % 2 == 0, words, words[:, ::-1])
+    return {
+        "flip": words[::-1, ::-1],
+        "halves": halves[::-1],
+        "transpose": words.T,
+        "patternless": np.array([[5, 9, 0], [23, 9, 1], [5, 20, 2], [7, 3, 2]]),
+        "once": words[::-1].reshape(1, -1)[0],
+    }
+
+
+@pytest.mark.parametrize("shifted", [False, True])
+def test_every_order_of_a_buffer_is_exact(tmp_path, shifted):
+    ops, outputs = [Input(Tensor("x", (6, 4), Fixed(True, 4, 3)))], []
+    for name, index in orders().items():
+        shift = np.arange(index.size) % 3 * shifted
+        ops.append(Gather(Tensor(name, index.shape, Fixed(True, 7, 3)), "x", index.ravel(), shift))
+        outputs.append(name)
+    made = project(Graph(tuple(ops), tuple(outputs)), interface=Interface.STREAM)
+    assert csim(ProjectFolder.load(made.write(tmp_path / "net"))).exact
+
+
+@pytest.mark.parametrize("columns", [7, 11])
+@pytest.mark.parametrize("stride", [2, 3, 5])
+def test_windows_of_every_stride_over_narrow_and_wide_lines_are_exact(tmp_path, columns, stride):
+    windows = Windows((3, 2), (stride, stride), (2, 1), (1, 2), (2, 1))
+    rows, across = (len(range(0, size + 3 - reach + 1, stride)) for size, reach in ((8, 5), (columns, 2)))
+    ops = (
+        Input(Tensor("x", (8, columns, 2), U4)),
+        Window(Tensor("taps", (rows, across, 12), U4), "x", windows),
+    )
+    made = project(Graph(ops, ("taps",)), interface=Interface.STREAM)
+    assert csim(ProjectFolder.load(made.write(tmp_path / "net"))).exact
+
+
+@pytest.mark.parametrize("interface", list(Interface))
+def test_of_equal_words_the_first_is_the_largest(tmp_path, interface):
+    narrow, sizes = Fixed(True, 2, 1), (1, 2, 3, 7, 12)
+    ops, outputs = [], []
+    for size in sizes:
+        ops += [
+            Input(Tensor(f"x{size}", (3, size), narrow)),
+            ArgMax(Tensor(f"place{size}", (3, 1), Fixed(False, 4, 0)), f"x{size}"),
+            Maximum(Tensor(f"most{size}", (3, 1), narrow), f"x{size}"),
+        ]
+        outputs += [f"place{size}", f"most{size}"]
+    made = project(Graph(tuple(ops), tuple(outputs)), interface=interface)
+    assert csim(ProjectFolder.load(made.write(tmp_path / "net"))).exact
