@@ -63,7 +63,7 @@ def demo(
 def prune(
     model: Annotated[str, typer.Option(help="The model: pkg.mod:factory.", show_default=False)],
     data: Annotated[str, typer.Option(help="The data: pkg.mod:factory.", show_default=False)],
-    recipe: Annotated[Path, typer.Option(help="A TOML file with [prune] and [quantise].", show_default=False)],
+    recipe: Annotated[Path, typer.Option(help="A TOML file with the tables prune and quantise.", show_default=False)],
     out: Out,
     weights: Annotated[Path | None, typer.Option(help="Weights: safetensors or a plain state dict.")] = None,
     label: Annotated[str, typer.Option(help="The design's name in comparisons; its sparsity by default.")] = "",
@@ -131,6 +131,8 @@ def generate(
     project = flow.generate(loaded.quantised, target, loaded.samples, options, label=loaded.label)
     project.write(out, force=force)
     _console().print(f"{escape(str(out))}: {len(project.files)} files, digest {project.digest()[:16]}", soft_wrap=True)
+    if project.is_constant:
+        _console().print("[bold]every weight is gone: the outputs no longer depend on the input; prune less[/bold]")
 
 
 @app.command()
@@ -138,7 +140,8 @@ def csim(
     folder: Folder,
     samples: Annotated[int | None, typer.Option(min=1, help="Simulate so many random vectors.")] = None,
     inputs: Annotated[
-        Path | None, typer.Option(help="Mantissas or real numbers: .npy, or .npz with an array for each input.")
+        Path | None,
+        typer.Option(help="An .npy, or an .npz with an array for each input; mantissas or numbers, channels last."),
     ] = None,
     timeout_s: Annotated[float, typer.Option(min=1, help="Time limit of the build and of the run.")] = 1800.0,
     as_json: Json = False,

@@ -66,7 +66,7 @@ def generate(
     """
     options = options or Options()
     quantised = with_head(quantised, options.head)
-    clock_ns = options.clock_ns or board.clock_ns
+    clock_ns = board.clock_ns if options.clock_ns is None else options.clock_ns
     converted = convert(quantised, board.part, clock_ns, samples)
     design = schedule(
         converted.graph,

@@ -37,6 +37,7 @@ def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: 
         "interval_cycles": None if view.streaming else view.interval,
         "inputs": [_port(port) for port in view.inputs],
         "outputs": [_port(port) for port in view.outputs],
+        "nonzeros": sum(each.weights.nonzeros for each in lowered.every_kernel if isinstance(each, MatVecKernel)),
         "kernels": [_kernel(kernel, names) for kernel in lowered.kernels if _makes_a_tensor(kernel, design.graph)],
         "strategies": {name: strategy.value for name, strategy in design.strategies.items()},
         "files": {path: sha256(text) for path, text in sorted(files.items())},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -37,6 +38,12 @@ class Project:
                 msg = f"a project's path must stay inside its folder, not {path!r}"
                 raise InputError(msg)
         object.__setattr__(self, "files", MappingProxyType(dict(sorted(self.files.items()))))
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no weight is left in the design; files without a manifest are no design."""
+        manifest = json.loads(self.files.get("fpgaprune.json", "{}"))
+        return manifest.get("nonzeros") == 0
 
     def digest(self) -> str:
         """Return one SHA-256 over all paths and texts; the same input to the generator gives the same digest."""

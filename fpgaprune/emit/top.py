@@ -11,7 +11,7 @@ from fpgaprune.emit.functions import beat_type, function_signature
 from fpgaprune.emit.names import argument, names_of
 from fpgaprune.emit.processes import process_name, process_signature, step_view
 from fpgaprune.emit.views import Declaration, Step
-from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, results
+from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, is_deep_fifo, results
 from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Fifo:
     name: str
     beat: str
     depth: int
+    memory: str
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,10 @@ def _signature(kernel: Kernel, name: str, process: bool) -> str:
 
 def _fifos(lowered: Lowered, names: Mapping[str, str]) -> tuple[Fifo, ...]:
     ports = {port.name: port for kernel in lowered.kernels for port in results(kernel)}
-    return tuple(Fifo(names[name], beat_type(ports[name]), depth) for name, depth in lowered.depths.items())
+    return tuple(
+        Fifo(names[name], beat_type(ports[name]), depth, "bram" if is_deep_fifo(depth, ports[name]) else "srl")
+        for name, depth in lowered.depths.items()
+    )
 
 
 def _calls(lowered: Lowered, names: Mapping[str, str]) -> tuple[ProcessCall, ...]:

@@ -27,7 +27,7 @@ from fpgaprune.lower.kernels import (
     results,
 )
 from fpgaprune.lower.lowering import lower
-from fpgaprune.lower.simulate import fifo_depths, simulate
+from fpgaprune.lower.simulate import fifo_depths, is_deep_fifo, simulate
 from fpgaprune.lower.streams import fired, grid
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "fifo_depths",
     "fired",
     "grid",
+    "is_deep_fifo",
     "layer_of",
     "lower",
     "results",

@@ -56,13 +56,13 @@ from fpgaprune.lower.kernels import (
 from fpgaprune.lower.simulate import fifo_depths
 from fpgaprune.lower.streams import with_forks
 from fpgaprune.schedule import Interface
-from fpgaprune.windows import Windows
+from fpgaprune.schedule.sums import is_summed, summed_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.schedule import Design
-    from fpgaprune.sparse import Int64Array, SparseMatrix
+    from fpgaprune.sparse import Int64Array
 
 _JOINED = (MatVec, Add, Multiply, MatMul)
 """Ops whose exact result a requantisation can finish in the same kernel."""
@@ -262,32 +262,17 @@ class _Lowering:
         return WindowKernel(name, self.port(op.input), self.port(name), source.positions, op.windows, op.fill, kept)
 
     def _is_summed(self, op: Window) -> bool:
-        """Whether a window over everything is read by a matrix alone that treats all taps alike."""
-        source, reader = self._graph.tensors[op.input], self._graph.only_consumer(op.output.name)
-        if not (self._streaming and source.positions and isinstance(reader, MatVec)) or op.windows.taps == 1:
-            return False
-        everything = op.windows == replace(Windows.plain(source.positions), stride=op.windows.stride)
-        return everything and self._summed_words(op) is not None and _treats_taps_alike(reader.weights, op.windows.taps)
-
-    def _summed_words(self, op: Window) -> Int64Array | None:
-        """Return the channels that a window gives out, where they are those of each tap."""
-        channels, taps = self._graph.tensors[op.input].channels, op.windows.taps
-        if op.kept is None:
-            return np.arange(channels)
-        if op.kept.size % taps:
-            return None
-        of_taps = op.kept.reshape(taps, -1) - np.arange(taps)[:, np.newaxis] * channels
-        return of_taps[0] if (of_taps == of_taps[0]).all() and of_taps.max(initial=0) < channels else None
+        return self._streaming and is_summed(op, self._graph)
 
     def _sums(self, op: Window) -> Port:
-        words, taps = self._summed_words(op), op.windows.taps
+        words, taps = summed_words(op, self._graph), op.windows.taps
         source = self._interval(op.input)
         ends = source.low[words].min() * taps, source.high[words].max() * taps
         exact = Fixed(True, 1, op.output.format.fraction).with_range(*(int(end) for end in ends))
         return Port(f"{op.output.name}/sum", op.output.channels // taps, exact)
 
     def _accumulate(self, op: Window) -> AccumulateKernel:
-        result, words = self._sums(op), self._summed_words(op)
+        result, words = self._sums(op), summed_words(op, self._graph)
         assert words is not None  # noqa: S101  # only such windows become sums
         return AccumulateKernel(result.name, self.port(op.input), result, words)
 
@@ -300,18 +285,6 @@ class _Lowering:
         states = tuple(State(*parts) for parts in zip(before, after, initial, strict=True))
         ports = (self.port(op.input), self.port(op.output.name))
         return ScanKernel(op.output.name, *ports, step, inner.all_kernels(), states, op.result)
-
-
-def _treats_taps_alike(weights: SparseMatrix, taps: int) -> bool:
-    """Whether each row has one weight for all taps of a channel, or none."""
-    channels = weights.shape[1] // taps
-    order = np.lexsort((weights.column // channels, weights.column % channels, weights.row))
-    if len(order) % taps:
-        return False
-    row, channel, weight = (
-        part[order].reshape(-1, taps) for part in (weights.row, weights.column % channels, weights.weight)
-    )
-    return all(bool((part == part[:, :1]).all()) for part in (row, channel, weight))
 
 
 def _wires_of_each_beat(op: Gather, source: Port, result: Port) -> tuple[Int64Array, Int64Array] | None:

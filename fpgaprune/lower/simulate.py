@@ -24,6 +24,9 @@ LEAST_DEPTH = 2
 SAMPLES = 2
 """Samples that are simulated: the second meets what the first left behind, and tells the interval."""
 
+_SHALLOW, _LARGE_BITS = 64, 1 << 14
+"""Beats and bits from which on a FIFO takes block RAM."""
+
 _PLAIN_LATENCY = 4
 """Cycles from a read to the write that it causes, of a process without a tree: an upper bound."""
 
@@ -40,6 +43,11 @@ class Run:
     latency: int
     interval: int
     stalls: int
+
+
+def is_deep_fifo(depth: int, port: Port) -> bool:
+    """Whether a FIFO is built of block RAM; a shallow or small one is shift registers."""
+    return depth > _SHALLOW and depth * port.size * port.word.width >= _LARGE_BITS
 
 
 def fifo_depths(inputs: tuple[Port, ...], kernels: tuple[Kernel, ...], outputs: tuple[Output, ...]) -> dict[str, int]:

@@ -26,9 +26,10 @@ from fpgaprune.lower import (
     WindowKernel,
     WireKernel,
     Word,
+    is_deep_fifo,
     layer_of,
 )
-from fpgaprune.resources.fabric import DSP_FROM_WIDTH, Fabric, Memory, memory
+from fpgaprune.resources.fabric import BRAM_FROM_BITS, DSP_FROM_WIDTH, SHIFT_BITS, Fabric, Memory, memory
 from fpgaprune.resources.tree import Level, levels, multiplications, widths
 from fpgaprune.resources.values import LayerResources
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fpgaprune.lower import Port
+
+_FIFO_LUT = 10
+"""Counters and flags of a FIFO: an assumption."""
 
 _COUNTERS_LUT, _COUNTERS_FF = 24, 24
 """Counters and comparisons of a process that walks over rows and columns: an assumption."""
@@ -278,11 +282,12 @@ def _scan(kernel: ScanKernel, fabric: Fabric, budget: float) -> tuple[LayerResou
 
 
 def fifo_memory(depth: int, port: Port) -> Memory:
-    """Return what a FIFO takes: shift registers of look-up tables, or block RAM."""
-    bits = depth * _bits(port)
-    if bits >= 1 << 14 and depth > 64:
-        return memory(depth, _bits(port))
-    return Memory(_bits(port) * math.ceil(depth / 32), 0)
+    """Return what a FIFO takes: the memory that the design asks for, and its counters."""
+    bits = _bits(port)
+    if is_deep_fifo(depth, port):
+        held = memory(max(depth, BRAM_FROM_BITS // bits + 1), bits)
+        return Memory(_FIFO_LUT, held.bram_18k)
+    return Memory(bits * math.ceil(depth / SHIFT_BITS) + _FIFO_LUT, 0)
 
 
 def finish_lut(finish: Finish | None) -> int:

@@ -49,8 +49,8 @@ LUTRAM_BITS = 64
 SHIFT_BITS = 32
 """Bits that one look-up table delays as a shift register (AMD UG474)."""
 
-BRAM_WIDTH, BRAM_DEPTH = 18, 1024
-"""A block RAM of 18 kbit as one wide memory: words of 18 bits, 1,024 of them (AMD UG473)."""
+BRAM_SHAPES = ((18, 1024), (36, 512))
+"""A block RAM of 18 kbit as words of 18 or 36 bits; the wide form has one read and one write port (AMD UG473)."""
 
 BRAM_FROM_BITS = 4096
 """Bits of one memory from which it is built of block RAM; an assumption, below it look-up tables are smaller."""
@@ -71,5 +71,6 @@ def memory(words: int, width: int, *, read_only: bool = False) -> Memory:
     """Return what a memory of ``words`` words of ``width`` bits with one read and one write a cycle takes."""
     bits = words * width
     if bits >= BRAM_FROM_BITS:
-        return Memory(0, math.ceil(width / BRAM_WIDTH) * math.ceil(words / BRAM_DEPTH))
+        shapes = BRAM_SHAPES[:1] if read_only else BRAM_SHAPES  # a table's two ports read for two elements
+        return Memory(0, min(math.ceil(width / wide) * math.ceil(words / deep) for wide, deep in shapes))
     return Memory(width * math.ceil(words / (LUT_BITS if read_only else LUTRAM_BITS)), 0)

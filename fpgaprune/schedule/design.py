@@ -13,17 +13,21 @@ from fpgaprune.ir import MatVec, Scan, Window
 from fpgaprune.passes import optimise
 from fpgaprune.paths import identifier
 from fpgaprune.schedule.loops import forward_loops
+from fpgaprune.schedule.sums import is_summed
 from fpgaprune.schedule.vectors import as_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.board import Board
-    from fpgaprune.ir import Graph
+    from fpgaprune.ir import Graph, Tensor
 
 PARALLEL_LIMIT = 4096
 """Elements of a vector that the vendor tool still gives a register each (AMD UG1399, array partition)."""
 
+
+PORT_BITS = 4096
+"""Bits of the widest AXI4-Stream port that the vendor tool builds (AMD UG1399)."""
 
 _MOST_AXES = 2
 
@@ -98,7 +102,9 @@ def schedule(
     clean = optimise(graph)
     shaped = _parallel(clean) if interface is Interface.PARALLEL else _streaming(clean)
     strategies = {op.output.name: strategy for op in matrices(shaped)}
-    return Design(identifier(name), shaped, board, clock_ns or board.clock_ns, interface, strategies)
+    return Design(
+        identifier(name), shaped, board, board.clock_ns if clock_ns is None else clock_ns, interface, strategies
+    )
 
 
 def _parallel(graph: Graph) -> Graph:
@@ -124,11 +130,26 @@ def _streaming(graph: Graph) -> Graph:
             raise InputError(msg)
     loops = forward_loops(graph)
     prepared = loops if loops is graph else optimise(loops)
-    for tensor in prepared.tensors.values():
-        if tensor.channels > PARALLEL_LIMIT:
+    bodies = [op.body for op in prepared.ops if isinstance(op, Scan)]
+    for tensor in (tensor for part in (prepared, *bodies) for tensor in part.tensors.values()):
+        if tensor.channels > PARALLEL_LIMIT and not _is_summed_up(tensor, prepared):
             msg = (
-                f"{tensor.name}: {tensor.channels} channels are more than the {PARALLEL_LIMIT} words that one beat of "
-                "a stream can hold; use fewer channels, or pool before flattening"
+                f"{tensor.name}: {tensor.channels} words side by side are more than the {PARALLEL_LIMIT} that one beat "
+                "of a stream can hold; use fewer channels, a smaller window, or pooling before flattening"
+            )
+            raise InputError(msg)
+    for name in (*(op.output.name for op in prepared.inputs), *prepared.outputs):
+        tensor = prepared.tensors[name]
+        if tensor.channels * tensor.format.width > PORT_BITS:
+            msg = (
+                f"{name}: a beat of {tensor.channels} words of {tensor.format.width} bits is wider than a port, "
+                f"which has {PORT_BITS}; give the model its input in rows, or use --io parallel"
             )
             raise InputError(msg)
     return prepared
+
+
+def _is_summed_up(tensor: Tensor, graph: Graph) -> bool:
+    """Whether a tensor is a window over everything, which lowering makes a running sum of where it can."""
+    op = graph.producers.get(tensor.name)
+    return isinstance(op, Window) and op.output.size == op.output.channels and is_summed(op, graph)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpgaprune.ir import Gather, Graph, Input, Reshape, Scan, Tensor
+from fpgaprune.passes.rewrite import all_names, fresh_name
 from fpgaprune.schedule.vectors import as_vectors
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ def forward_loops(graph: Graph) -> Graph:
     """Return the graph with loops that run backwards fed with the turned sequence, and bodies of vectors."""
     if not any(isinstance(op, Scan) for op in graph.ops):
         return graph
-    return Graph(tuple(new for op in graph.ops for new in _forward(op, graph)), graph.outputs)
+    taken = all_names(graph)
+    return Graph(tuple(new for op in graph.ops for new in _forward(op, graph, taken)), graph.outputs)
 
 
-def _forward(op: Op, graph: Graph) -> tuple[Op, ...]:
+def _forward(op: Op, graph: Graph, taken: set[str]) -> tuple[Op, ...]:
     if not isinstance(op, Scan):
         return (op,)
     source = graph.tensors[op.input]
@@ -29,29 +31,29 @@ def _forward(op: Op, graph: Graph) -> tuple[Op, ...]:
     after: list[Op] = []
     read = source
     if len(source.shape) != 2:
-        read = Tensor(f"{op.output.name}_steps", (steps, source.size // steps), source.format)
+        read = Tensor(_fresh(f"{op.output.name}_steps", taken), (steps, source.size // steps), source.format)
         before.append(Reshape(read, source.name))
     made = op.output
     if len(op.output.shape) != 2:
-        made = Tensor(f"{op.output.name}_results", (steps, op.output.size // steps), op.output.format)
+        made = Tensor(_fresh(f"{op.output.name}_results", taken), (steps, op.output.size // steps), op.output.format)
         after.append(Reshape(op.output, made.name))
     if op.reverse:
-        turned = Tensor(f"{op.output.name}_turned", read.shape, read.format)
+        turned = Tensor(_fresh(f"{op.output.name}_turned", taken), read.shape, read.format)
         before.append(_flip(turned, read.name))
-        backwards = Tensor(f"{op.output.name}_backwards", made.shape, made.format)
+        backwards = Tensor(_fresh(f"{op.output.name}_backwards", taken), made.shape, made.format)
         after.insert(0, _flip(made, backwards.name))
         read, made = turned, backwards
-    body = as_vectors(_flat_interface(op.body))
+    body = as_vectors(_flat_interface(op.body, taken), taken)
     initial = tuple(values.reshape(-1) for values in op.initial)
     return (*before, Scan(made, read.name, body, initial, op.result), *after)
 
 
-def _flat_interface(body: Graph) -> Graph:
+def _flat_interface(body: Graph, taken: set[str]) -> Graph:
     """Return a body whose step and states are vectors; inside they have their shapes."""
     ops: list[Op] = []
     for op in body.ops:
         if isinstance(op, Input) and len(op.output.shape) != 1:
-            flat = Tensor(f"{op.output.name}_vector", (op.output.size,), op.output.format)
+            flat = Tensor(_fresh(f"{op.output.name}_vector", taken), (op.output.size,), op.output.format)
             ops += [Input(flat), Reshape(op.output, flat.name)]
         else:
             ops.append(op)
@@ -60,10 +62,16 @@ def _flat_interface(body: Graph) -> Graph:
         tensor = body.tensors[name]
         outputs.append(name)
         if len(tensor.shape) != 1:
-            flat = Tensor(f"{name}_next", (tensor.size,), tensor.format)
+            flat = Tensor(_fresh(f"{name}_next", taken), (tensor.size,), tensor.format)
             ops.append(Reshape(flat, name))
             outputs[-1] = flat.name
     return Graph(tuple(ops), tuple(outputs))
+
+
+def _fresh(stem: str, taken: set[str]) -> str:
+    name = fresh_name(stem, taken)
+    taken.add(name)
+    return name
 
 
 def _flip(output: Tensor, source: str) -> Gather:

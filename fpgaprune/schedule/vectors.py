@@ -31,6 +31,7 @@ from fpgaprune.ir import (
     Tensor,
     Window,
 )
+from fpgaprune.passes.rewrite import all_names, fresh_name
 from fpgaprune.sparse import SparseMatrix
 from fpgaprune.windows import OUTSIDE
 
@@ -41,10 +42,11 @@ TERMS_LIMIT = 1 << 17
 """Products of one parallel design; a compiler takes minutes for more, and no supported part holds them."""
 
 
-def as_vectors(graph: Graph) -> Graph:
+def as_vectors(graph: Graph, taken: set[str] | None = None) -> Graph:
     """Return a graph that computes the same on vectors; inputs and outputs keep their shapes through reshapes.
 
     A matrix at several positions becomes one matrix with a block for each, a loop one copy of its body for each step.
+    New tensors get names that are not ``taken`` (by default those of the graph), and are added to these.
 
     Raises:
         InputError: more products than `TERMS_LIMIT`.
@@ -52,7 +54,7 @@ def as_vectors(graph: Graph) -> Graph:
     if all(_is_vector(op) for op in graph.ops):
         return graph
     _refuse_large(graph)
-    builder = _Builder()
+    builder = _Builder(all_names(graph) if taken is None else taken)
     for op in graph.ops:
         builder.append(op)
     return Graph(tuple(builder.finish(graph)), graph.outputs)
@@ -102,7 +104,8 @@ class _Windows:
 class _Builder:
     """The new ops; ``shape``d outputs of the old graph are vectors here until the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
         self._ops: list[Op] = []
         self._tensors: dict[str, Tensor] = {}
         self._renamed: dict[str, str] = {}
@@ -159,8 +162,14 @@ class _Builder:
 
     def _name(self, op: Op, rename: str) -> str:
         """Vectors keep their name; what gets another shape gets another name, as an output needs the old one."""
-        name = f"{op.output.name}{rename}"
-        return name if len(op.output.shape) == 1 else f"{name}_flat"
+        if len(op.output.shape) == 1 and not rename:
+            return op.output.name
+        return self._fresh(f"{op.output.name}{rename}{'' if len(op.output.shape) == 1 else '_flat'}")
+
+    def _fresh(self, stem: str) -> str:
+        name = fresh_name(stem, self._taken)
+        self._taken.add(name)
+        return name
 
     def _add(self, op: Op) -> None:
         self._ops.append(op)
@@ -169,7 +178,7 @@ class _Builder:
     def _flat(self, tensor: Tensor) -> str:
         if len(tensor.shape) == 1:
             return tensor.name
-        name = f"{tensor.name}_flat"
+        name = self._fresh(f"{tensor.name}_flat")
         self._add(Reshape(Tensor(name, (tensor.size,), tensor.format), tensor.name))
         return name
 
@@ -184,8 +193,8 @@ class _Builder:
         source = self._tensors[windows.source]
         index = windows.index.reshape(-1)
         if (index == OUTSIDE).any():
-            fill = Tensor(f"{windows.name}_fill", (1,), source.format)
-            padded = Tensor(f"{windows.name}_padded", (source.size + 1,), source.format)
+            fill = Tensor(self._fresh(f"{windows.name}_fill"), (1,), source.format)
+            padded = Tensor(self._fresh(f"{windows.name}_padded"), (source.size + 1,), source.format)
             self._add(Constant(fill, np.array([windows.fill])))
             self._add(Concat(padded, (source.name, fill.name)))
             index, source = np.where(index == OUTSIDE, source.size, index), padded
@@ -228,17 +237,16 @@ class _Builder:
 
     def _matmul(self, op: MatMul, flat: Tensor) -> None:
         shaped = [self._shaped(name) for name in op.inputs]
-        product = Tensor(f"{flat.name}_product", op.output.shape, op.output.format)
+        product = Tensor(self._fresh(f"{flat.name}_product"), op.output.shape, op.output.format)
         self._add(MatMul(product, *shaped))
         self._add(Reshape(flat, product.name))
 
     def _shaped(self, name: str) -> str:
         """Return the vector of an old tensor under its old shape again."""
         vector, shape = self._read(name), self._old[name].shape
-        shaped = f"{vector}_shaped"
-        if shaped not in self._tensors:
-            self._add(Reshape(Tensor(shaped, shape, self._tensors[vector].format), vector))
-        return shaped
+        shaped = Tensor(self._fresh(f"{vector}_shaped"), shape, self._tensors[vector].format)
+        self._add(Reshape(shaped, vector))
+        return shaped.name
 
     def _maximum(self, op: Maximum, flat: Tensor) -> None:
         """Order the elements of all positions so that what is compared lies ``flat.size`` apart."""
@@ -249,7 +257,7 @@ class _Builder:
             windows = _Windows("", self._read(op.input), places, 0)
         compared = windows.index.reshape(len(windows.index), -1, op.output.channels)
         groups = _without_padding(compared).swapaxes(0, 1).reshape(-1)
-        ordered = Tensor(f"{flat.name}_ordered", (groups.size,), source.format)
+        ordered = Tensor(self._fresh(f"{flat.name}_ordered"), (groups.size,), source.format)
         self._add(Gather(ordered, windows.source, groups, np.zeros(groups.size, dtype=np.int64)))
         self._add(Maximum(flat, ordered.name))
 
@@ -258,15 +266,15 @@ class _Builder:
         parts = []
         for position in range(flat.size):
             index = np.arange(source.channels) + position * source.channels
-            picked = Tensor(f"{flat.name}_{position}_of", (source.channels,), source.format)
-            part = Tensor(f"{flat.name}_{position}", (1,), flat.format)
+            picked = Tensor(self._fresh(f"{flat.name}_{position}_of"), (source.channels,), source.format)
+            part = Tensor(self._fresh(f"{flat.name}_{position}"), (1,), flat.format)
             self._add(Gather(picked, vector, index, np.zeros(len(index), dtype=np.int64)))
             self._add(ArgMax(part, picked.name))
             parts.append(part.name)
         self._add(Concat(flat, tuple(parts)))
 
     def _concat(self, op: Concat, flat: Tensor) -> None:
-        joined = Tensor(f"{flat.name}_joined", flat.shape, flat.format)
+        joined = Tensor(self._fresh(f"{flat.name}_joined"), flat.shape, flat.format)
         self._add(Concat(joined, tuple(self._read(name) for name in op.sources)))
         sizes = [self._old[name].size for name in op.sources]
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -283,7 +291,7 @@ class _Builder:
         steps = range(source.shape[0])
         size = source.size // len(steps)
         for step in reversed(steps) if op.reverse else steps:
-            picked = Tensor(f"{flat.name}_in{step}", (size,), source.format)
+            picked = Tensor(self._fresh(f"{flat.name}_in{step}"), (size,), source.format)
             self._add(Gather(picked, vector, np.arange(size) + step * size, np.zeros(size, dtype=np.int64)))
             states = self._copy(op, f"{rename}_t{step}", [picked.name, *states])
             results[step] = states[op.result]
@@ -293,19 +301,22 @@ class _Builder:
         names = []
         for number, values in enumerate(op.initial):
             fmt = op.body.inputs[number + 1].output.format
-            names.append(f"{name}_initial{number}")
+            names.append(self._fresh(f"{name}_initial{number}"))
             self._add(Constant(Tensor(names[-1], (values.size,), fmt), values.reshape(-1)))
         return names
 
     def _copy(self, op: Scan, rename: str, entering: list[str]) -> list[str]:
-        """Append one copy of the body and return the vectors of its new states."""
+        """Append one copy of the body and return the vectors of its new states; its names hold inside alone."""
+        outside = dict(self._renamed), dict(self._windows), dict(self._old)
         for source, vector in zip(op.body.inputs, entering, strict=True):
             self._old[source.output.name] = source.output
             self._renamed[source.output.name] = vector
         for inner in op.body.ops:
             if not isinstance(inner, Input):
                 self.append(inner, rename)
-        return [self._read(name) for name in op.body.outputs]
+        states = [self._read(name) for name in op.body.outputs]
+        self._renamed, self._windows, self._old = outside
+        return states
 
 
 def _drops_padding(windows: _Windows, op: Maximum, source: Tensor) -> bool:

@@ -56,7 +56,7 @@ def _mantissas(path: Path, tensor: Tensor, values: object) -> IntArray:
         raise InputError(msg)
     if values.shape[1:] != tensor.shape:
         shape = ", ".join(["samples", *map(str, tensor.shape)])
-        msg = f"{path}: {tensor.name} must have shape ({shape}), not {values.shape}"
+        msg = f"{path}: {tensor.name} must have shape ({shape}), channels last as in hardware, not {values.shape}"
         raise InputError(msg)
     if values.dtype.kind != "f":
         return values

@@ -175,3 +175,12 @@ def test_a_sum_longer_than_the_unroll_limit_is_split_below_it():
     text = project(mlp((4096, 3, 1), weights=weights, biases=[[0, 0, 0], [0]])).files["src/kernels/act1.cpp"]
     assert max(int(count) for count in re.findall(r", (\d+)>\(x, column", text)) <= 4096
     assert re.findall(r"inline void (rows_\d+_to_\d+)", text) == ["rows_0_to_0", "rows_1_to_1", "rows_2_to_2"]
+
+
+def test_a_design_without_weights_is_known_to_be_constant():
+    nothing = [
+        SparseMatrix.from_dense(np.zeros((2, 3), dtype=np.int64)),
+        SparseMatrix.from_dense(np.zeros((1, 2), dtype=np.int64)),
+    ]
+    assert project(mlp((3, 2, 1), activation=U4, weights=nothing, biases=[[1, 2], [3]])).is_constant
+    assert not project(tiny()).is_constant

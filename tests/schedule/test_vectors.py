@@ -11,7 +11,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.evaluate import evaluate
 from fpgaprune.fixed import Fixed
 from fpgaprune.intervals import verify
-from fpgaprune.ir import Graph, Input, MatVec, Reshape, Scan, Tensor, Window
+from fpgaprune.ir import Graph, Input, MatVec, Requantise, Reshape, Scan, Tensor, Window
 from fpgaprune.schedule import Interface, schedule
 from fpgaprune.schedule.loops import forward_loops
 from fpgaprune.schedule.vectors import TERMS_LIMIT, as_vectors, products_of
@@ -87,5 +87,42 @@ def test_a_vector_too_long_for_registers_is_sent_to_the_stream_interface():
 
 def test_a_beat_too_wide_for_a_stream_is_refused():
     graph = Graph((Input(Tensor("x", (5000,), U4)), Reshape(Tensor("y", (5000,), U4), "x")), ("y",))
-    with pytest.raises(InputError, match="x: 5000 channels are more than the 4096 words"):
+    with pytest.raises(InputError, match="x: 5000 words side by side are more than the 4096"):
         schedule(graph, PYNQ, interface=Interface.STREAM)
+
+
+def test_a_port_wider_than_the_vendor_tool_builds_is_refused():
+    wide = Fixed(False, 8, 2)
+    graph = Graph((Input(Tensor("x", (784,), wide)), Reshape(Tensor("y", (28, 28), wide), "x")), ("y",))
+    with pytest.raises(InputError, match="x: a beat of 784 words of 8 bits is wider than a port, which has 4096"):
+        schedule(graph, PYNQ, interface=Interface.STREAM)
+
+
+def loop(step, state, made, fmt=U4):
+    """A loop that hands on its step."""
+    body = (
+        Input(Tensor(step, (2,), fmt)),
+        Input(Tensor(state, (2,), fmt)),
+        Requantise(Tensor(made, (2,), fmt), step, 1),
+    )
+    return Graph(body, (made,))
+
+
+def test_names_that_a_body_shares_with_what_is_outside_or_with_derived_names_mix_nothing_up():
+    zeros = np.zeros(2, int)
+    weights = SparseMatrix.from_dense(np.array([[1, 2], [3, 4]]))
+    graph = Graph(
+        (
+            Input(Tensor("x", (3, 2), U4)),
+            Input(Tensor("v", (2,), U4)),
+            Scan(Tensor("scan", (3, 2), U4), "x", loop("v", "s", "n"), (zeros,)),
+            Scan(Tensor("x_flat", (3, 2), U4), "scan", loop("v", "s", "n"), (zeros,), 0, True),
+            MatVec(Tensor("y", (2,), Fixed(False, 12, 4)), "v", weights, U4, np.zeros(2, int)),
+        ),
+        ("x_flat", "y"),
+    )
+    inputs = random_inputs(graph, 9)
+    want = evaluate(graph, *inputs)
+    for rewritten in (as_vectors(graph), forward_loops(graph)):
+        for got, expected in zip(evaluate(rewritten, *inputs), want, strict=True):
+            assert np.array_equal(got, expected)
