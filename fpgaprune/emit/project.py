@@ -43,7 +43,7 @@ class Project:
     def is_constant(self) -> bool:
         """Whether no weight is left in the design; files without a manifest are no design."""
         manifest = json.loads(self.files.get("fpgaprune.json", "{}"))
-        return manifest.get("nonzeros") == 0
+        return bool(manifest.get("nonzeros") == 0)
 
     def digest(self) -> str:
         """Return one SHA-256 over all paths and texts; the same input to the generator gives the same digest."""
