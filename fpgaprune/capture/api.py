@@ -55,8 +55,7 @@ def capture(module: nn.Module, example: Tensors) -> Network:
     copy = copied(module).cpu().eval()
     refuse_broken_model(copy)
     _refuse_odd_modules(copy)
-    with torch.no_grad():
-        expected = named_outputs(copy, mapped(Tensor.clone, batch))  # a model may overwrite its input
+    expected = _results(copy, batch, example)
     for _, tensor in expected:
         if tensor.shape[:1] != (_CHECKED,):
             msg = f"the model must return one result a sample, not shape {tuple(tensor.shape)} for {_CHECKED} samples"
@@ -66,6 +65,24 @@ def capture(module: nn.Module, example: Tensors) -> Network:
     network = _read(_Model(program, wanted))
     _refuse_misread(network, batch, _reference(copy, batch, [tensor for _, tensor in expected]))
     return network
+
+
+def _results(module: nn.Module, batch: Tensors, example: Tensors) -> list[tuple[str, Tensor]]:
+    """Return the outputs for a batch; a model that runs on the whole example alone has its size written into it."""
+    with torch.no_grad():
+        try:
+            return named_outputs(module, mapped(Tensor.clone, batch))  # a model may overwrite its input
+        except InputError as error:
+            count = len(as_tuple(example)[0])
+            try:
+                named_outputs(module, mapped(Tensor.clone, example))
+            except InputError:
+                raise error from None
+            msg = (
+                f"the model runs on {count} samples at once but not on {_CHECKED}: a number of samples is written into "
+                "it; use x.shape[0], -1 or flatten(1), as hardware takes one sample after the other"
+            )
+            raise UnsupportedError(msg) from error
 
 
 @dataclass(frozen=True)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from fpgaprune.capture import parts
 from fpgaprune.capture.elementwise import product, with_numbers
-from fpgaprune.capture.layout import Place, by_storage, in_rows, stored, whole
+from fpgaprune.capture.layout import Place, by_storage, in_rows, settled, stored, whole
 from fpgaprune.capture.products import from_image, image, spread, with_padding
 from fpgaprune.capture.reading import Arguments, Reading, Result, Value
 from fpgaprune.capture.records import ArgMax, MaxPool
-from fpgaprune.capture.refusals import refused
-from fpgaprune.windows import Windows
+from fpgaprune.windows import OUTSIDE, Windows
 
 if TYPE_CHECKING:
     from torch import fx
 
     from fpgaprune.capture.records import FloatArray
-    from fpgaprune.windows import Axes
+    from fpgaprune.windows import Axes, IndexArray
 
 Reader: TypeAlias = Callable[[Reading, "fx.Node", Arguments], Value]
 
@@ -117,8 +116,8 @@ def adaptive_max_pool(rank: int) -> Reader:
 
     def read(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
         place, source = Place.of(reading, node, "adaptive_max_pool"), arguments.result("self")
-        sources, windows = _adaptive(place, arguments, source, rank)
-        return (sources if windows is None else _largest_in(place, sources, windows),)
+        adapted = _adapted(place, arguments, source, rank, repeat=True)
+        return (_largest_in(place, adapted.source, adapted.windows) if adapted.windows.taps > 1 else adapted.source,)
 
     return read
 
@@ -128,40 +127,69 @@ def adaptive_average_pool(rank: int) -> Reader:
 
     def read(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
         place, source = Place.of(reading, node, "adaptive_avg_pool"), arguments.result("self")
-        sources, windows = _adaptive(place, arguments, source, rank)
-        return sources if windows is None else _sums(place, sources, windows, 1 / windows.taps)
+        adapted = _adapted(place, arguments, source, rank, repeat=False)
+        taps = adapted.windows.taps
+        if taps == 1:
+            return adapted.source
+        if (adapted.counts == taps).all():
+            return _sums(place, adapted.source, adapted.windows, 1 / taps)
+        mean = _sums(place.within("mean"), adapted.source, adapted.windows, 1 / taps)
+        return product(place, mean, taps / adapted.counts)
 
     return read
 
 
-def _adaptive(place: Place, arguments: Arguments, source: Result, rank: int) -> tuple[Result, Windows | None]:
-    """Return the source and the windows that slide over it; None where every window has one element.
+@dataclass(frozen=True)
+class _Adapted:
+    """A source over which windows of one size slide, and how many elements of it each window counts."""
 
-    Along an axis that is made longer each window has one element, which is repeated in the source instead.
+    source: Result
+    windows: Windows
+    counts: FloatArray
+
+
+def _adapted(place: Place, arguments: Arguments, source: Result, rank: int, *, repeat: bool) -> _Adapted:
+    """Return what windows of one size see as adaptive pooling's windows, which may differ in size by one.
+
+    Where they do, each window gets a stretch of the source of its own, filled up with its last element again
+    (``repeat``, which no maximum notices) or with zeros.
     """
     given = arguments.plain("output_size")
     wanted = [given] * rank if isinstance(given, int) else (list(given) * rank)[:rank]
-    kernel, stride = [], []
+    kernel, stride, lengths = [], [], []
     for axis, count in enumerate(wanted):
         at = source.index.ndim - rank + axis
         size = source.shape[at]
         starts, stops = _adaptive_ends(size, size if count is None else count)
-        lengths, steps = {*(stops - starts)}, {*np.diff(starts)} or {1}
-        if lengths == {1}:
-            source = replace(source, index=np.take(source.index, starts, axis=at), moved=place.node)
-            steps = {1}
-        if len(lengths) != 1 or len(steps) != 1:
-            remedy = f"choose a size that divides {size}, or use plain pooling"
-            refused(place.node, f"adaptive pooling from {size} to {count} with unequal windows", remedy)
-        kernel.append(int(lengths.pop()))
+        steps = {*np.diff(starts)} or {1}
+        most = int((stops - starts).max())
+        lengths.append(stops - starts)
+        if len({*lengths[-1]}) != 1 or len(steps) != 1 or most == 1:
+            source, steps = _stretched(place, source, at, starts, stops, repeat=repeat), {most}
+        kernel.append(most)
         stride.append(int(steps.pop()))
-    if set(kernel) == {1}:
-        return source, None
     zeros = (0,) * rank
-    return source, Windows(tuple(kernel), tuple(stride), (1,) * rank, zeros, zeros)
+    counts = reduce(np.multiply.outer, lengths).astype(np.float64)
+    return _Adapted(source, Windows(tuple(kernel), tuple(stride), (1,) * rank, zeros, zeros), counts)
 
 
-def _adaptive_ends(size: int, count: int) -> tuple[Any, Any]:
+def _stretched(
+    place: Place, source: Result, axis: int, starts: IndexArray, stops: IndexArray, *, repeat: bool
+) -> Result:
+    """Return the source with, along an axis, the elements of each window one after the other."""
+    offsets = np.arange((stops - starts).max())
+    lengths = (stops - starts)[:, np.newaxis]
+    places = (starts[:, np.newaxis] + np.minimum(offsets, lengths - 1)).reshape(-1)
+    beyond = (offsets >= lengths).reshape(-1)
+    if repeat or not beyond.any():
+        return replace(source, index=np.take(source.index, places, axis=axis), moved=place.node)
+    whole_source = settled(place, source) if (source.index == OUTSIDE).any() else source
+    index = np.moveaxis(np.take(whole_source.index, places, axis=axis), axis, 0).copy()
+    index[beyond] = OUTSIDE
+    return replace(whole_source, index=np.moveaxis(index, 0, axis), fill=0.0, moved=place.node)
+
+
+def _adaptive_ends(size: int, count: int) -> tuple[IndexArray, IndexArray]:
     place = np.arange(count)
     return place * size // count, -((place + 1) * size // -count)
 

@@ -286,10 +286,6 @@ REFUSALS = {
         lambda m, x: functional.conv1d(x[:, None], m.fc(x)[:1, None]),
         "'weight' must be a parameter",
     ),
-    "unequal windows": (
-        lambda m, x: functional.adaptive_avg_pool1d(x, 3),
-        "adaptive pooling from 8 to 3 with unequal windows is not supported; choose a size that divides 8",
-    ),
     "attention dropout": (
         lambda m, x: functional.scaled_dot_product_attention(x, x, x, dropout_p=0.5),
         "attention with dropout is not supported",
@@ -393,3 +389,16 @@ def test_a_network_that_was_read_wrongly_is_noticed(monkeypatch):
     monkeypatch.setattr(api, "trace", lambda network, x: {name: v + 1 for name, v in trace(network, x).items()})
     with pytest.raises(UnsupportedError, match=r"the captured network differs from the model by 1"):
         capture(nn.Linear(8, 3), example_of(2, 8))
+
+
+def test_a_number_of_samples_written_into_the_model_is_named():
+    class Fixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.fc(x.view(60, 4))
+
+    with pytest.raises(UnsupportedError, match=r"runs on 60 samples at once but not on 2: .* use x\.shape\[0\]"):
+        capture(Fixed(), torch.randn(60, 2, 2))
