@@ -86,8 +86,10 @@ def design_measures(comparison: Comparison) -> tuple[Measure, ...]:
 
 
 def layer_measures(comparison: Comparison) -> tuple[LayerMeasures, ...]:
-    """Return the measures of every layer that any design has, in order."""
-    return tuple(_layer(name, layer_points(comparison, name), comparison) for name in layer_names(comparison))
+    """Return the measures of every layer that any design has, in order, and of everything that is in none of them."""
+    layers = tuple(_layer(name, layer_points(comparison, name), comparison) for name in layer_names(comparison))
+    rest = _rest(comparison)
+    return layers if rest is None else (*layers, rest)
 
 
 def layer_names(comparison: Comparison) -> tuple[str, ...]:
@@ -135,6 +137,24 @@ def _layer(name: str, points: tuple[LayerPoint | None, ...], comparison: Compari
         used = [None if each is None or each.resources is None else getattr(each.resources, amount) for each in points]
         rows.append(Measure(wording.AMOUNT_NAMES[amount], "", kind, _compared(used), compared=True))
     return LayerMeasures(wording.plain(name), tuple(rows))
+
+
+def _rest(comparison: Comparison) -> LayerMeasures | None:
+    """Return what windows, buffers, activations, products and FIFOs take; None where that is nothing."""
+    used = {amount: [_outside_layers(point, amount) for point in comparison.points] for amount in ("lut", "ff", "dsp")}
+    if not any(map(any, used.values())):
+        return None
+    kind = comparison.dense.resources.kind.value
+    nothing = Measure("non-zeros", "", "", tuple(MISSING for _ in comparison.points), compared=True)
+    rows = (
+        Measure(wording.AMOUNT_NAMES[name], "", kind, _compared(each), compared=True) for name, each in used.items()
+    )
+    return LayerMeasures("everything else", (nothing, *rows))
+
+
+def _outside_layers(point: Point, amount: str) -> int:
+    listed = (layer.resources for layer in point.layers if layer.resources is not None)
+    return point.resources.total(amount) - sum(int(getattr(resources, amount)) for resources in listed)
 
 
 def _amount(amount: str, kind: str, comparison: Comparison) -> Measure:
