@@ -145,7 +145,7 @@ def test_what_is_synthesised_has_no_dense_array_no_static_state_and_no_allocatio
     sources = {path: text for path, text in wide.files.items() if path.startswith("src/")}
     for text in sources.values():
         code = re.sub(r"//.*", "", text)
-        assert not re.search(r"\b(static|new|malloc|goto)\b|std::", code)
+        assert not re.search(r"\bstatic\b[^(){}]*[;=\[]|\b(new|malloc|goto)\b|std::", code)
         assert all(int(size) <= 64 for size in re.findall(r"\w\[(\d+)\]", code))
     tables = re.findall(r"weight\[\] = \{([^}]*)\}", sources["src/kernels/act1.cpp"])
     numbers = [int(number) for number in tables[0].split(",")]

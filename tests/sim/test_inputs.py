@@ -41,7 +41,10 @@ def test_one_input_comes_in_either_kind_of_file(tmp_path, name):
             {"vectro": np.ones(3)},
             r"x.npz holds 'vectro', which is no input \(did you mean 'vector'\?\); the inputs are im",
         ),
-        ({"image": np.ones((1, 4))}, r"x.npz: image must have shape \(samples, 2, 2\), not \(1, 4\)"),
+        (
+            {"image": np.ones((1, 4))},
+            r"x.npz: image must have shape \(samples, 2, 2\), channels last as in hardware, not \(1, 4\)",
+        ),
         ({"vector": np.array([["a", "b", "c"]])}, r"x.npz: vector must be an array of integers"),
         ({"vector": np.full((1, 3), np.nan)}, r"x.npz: vector: .*finite"),
         ({"vector": np.array([[print, 1, 2]])}, r"x.npz cannot be read as an .npy or .npz file: Object arrays"),
