@@ -35,7 +35,7 @@ from fpgaprune.ir import (
 from fpgaprune.passes.rewrite import all_names, fresh_name, reading, rebuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fpgaprune.fixed import IntArray
     from fpgaprune.passes.liveness import Flags
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
 
 def drop_rows(graph: Graph) -> Graph:
     """Keep only the entries of first axes that reach an output; inputs and outputs keep their shape."""
-    picked = _picked(graph)
+    picked = pick_rows(graph, _can_shrink)
     return rebuilt(picked, _Builder(picked, _liveness(picked)).ops())
 
 
-def _picked(graph: Graph) -> Graph:
-    """Let a matrix after a flattening read only the rows that it has weights for."""
+def pick_rows(graph: Graph, where: Callable[[Reshape, Graph], bool]) -> Graph:
+    """Let a matrix after a flattening read only the rows that it has weights for, at the flattenings that are said."""
     changed: dict[str, Op] = {}
     for op in graph.ops:
         reader = graph.only_consumer(op.output.name)
-        if isinstance(op, Reshape) and isinstance(reader, MatVec) and _can_shrink(op, graph):
+        if isinstance(op, Reshape) and isinstance(reader, MatVec) and where(op, graph):
             read = np.isin(np.arange(op.output.size), reader.weights.column)
             kept = _elements(op.output, _touched(np.flatnonzero(read), graph.tensors[op.input]))
             if not kept.all():

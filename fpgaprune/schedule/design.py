@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
 from fpgaprune.intervals import verify
-from fpgaprune.ir import MatVec, Scan, Window
+from fpgaprune.ir import MatVec, Reshape, Scan, Window
 from fpgaprune.passes import optimise
+from fpgaprune.passes.drop_rows import pick_rows
 from fpgaprune.paths import identifier
 from fpgaprune.schedule.loops import forward_loops
 from fpgaprune.schedule.sums import is_summed
@@ -129,7 +130,8 @@ def _streaming(graph: Graph) -> Graph:
             )
             raise InputError(msg)
     loops = forward_loops(graph)
-    prepared = loops if loops is graph else optimise(loops)
+    clean = loops if loops is graph else optimise(loops)
+    prepared = pick_rows(clean, _flattens)  # a stream stores only the steps that the matrix reads
     bodies = [op.body for op in prepared.ops if isinstance(op, Scan)]
     for tensor in (tensor for part in (prepared, *bodies) for tensor in part.tensors.values()):
         if tensor.channels > PARALLEL_LIMIT and not _is_summed_up(tensor, prepared):
@@ -147,6 +149,10 @@ def _streaming(graph: Graph) -> Graph:
             )
             raise InputError(msg)
     return prepared
+
+
+def _flattens(op: Reshape, graph: Graph) -> bool:
+    return len(op.output.shape) == 1 and len(graph.tensors[op.input].shape) > 1
 
 
 def _is_summed_up(tensor: Tensor, graph: Graph) -> bool:

@@ -14,7 +14,7 @@ from fpgaprune.emit import emit
 from fpgaprune.errors import GraphError, InputError
 from fpgaprune.evaluate import evaluate
 from fpgaprune.fixed import Fixed
-from fpgaprune.ir import Add, Gather, Graph, Input, MatMul, MatVec, Reshape, Tensor, Window
+from fpgaprune.ir import Add, Gather, Graph, Input, MatMul, MatVec, Requantise, Reshape, Scan, Tensor, Window
 from fpgaprune.lower import (
     AccumulateKernel,
     BufferKernel,
@@ -252,3 +252,30 @@ def test_a_mean_over_an_image_is_a_running_sum_and_needs_no_window_of_its_size()
     uneven[0, 0] += 1
     ops = (*graph.ops[:2], replace(graph.ops[2], weights=SparseMatrix.from_dense(uneven)))
     assert any(isinstance(kernel, WindowKernel) for kernel in streamed(Graph(ops, ("y",))).kernels)
+
+
+def test_the_last_step_of_a_sequence_is_all_that_a_stream_stores():
+    body = (
+        Input(Tensor("step", (3,), S6)),
+        Input(Tensor("h", (3,), S6)),
+        Requantise(Tensor("next", (3,), S6), "step", 0),
+    )
+    weights, wide = np.zeros((2, 30), int), Fixed(True, 20, 6)
+    weights[:, 27:] = [[1, 2, 3], [3, 5, 7]]
+    graph = Graph(
+        (
+            Input(Tensor("x", (10, 3), S6)),
+            Scan(Tensor("states", (10, 3), S6), "x", Graph(body, ("next",)), (np.zeros(3, int),)),
+            Reshape(Tensor("flat", (30,), S6), "states"),
+            MatVec(
+                Tensor("y", (2,), Fixed(True, 20, 6)), "flat", SparseMatrix.from_dense(weights), S6, np.ones(2, int)
+            ),
+        ),
+        ("y",),
+    )
+    lowered = streamed(graph)
+    (buffer,) = (kernel for kernel in lowered.kernels if isinstance(kernel, BufferKernel))
+    assert (buffer.result.size, len(buffer.stored)) == (3, 1)
+    inputs = random_inputs(graph, 9)
+    got = run(lowered, *inputs)[lowered.outputs[0].port.name]
+    assert np.array_equal(got.reshape(9, 2), evaluate(graph, *inputs)[0])
