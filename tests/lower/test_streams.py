@@ -260,7 +260,7 @@ def test_the_last_step_of_a_sequence_is_all_that_a_stream_stores():
         Input(Tensor("h", (3,), S6)),
         Requantise(Tensor("next", (3,), S6), "step", 0),
     )
-    weights, wide = np.zeros((2, 30), int), Fixed(True, 20, 6)
+    weights = np.zeros((2, 30), int)
     weights[:, 27:] = [[1, 2, 3], [3, 5, 7]]
     graph = Graph(
         (
