@@ -45,11 +45,8 @@ class Tensor:
         return self.shape[:-1]
 
 
-@dataclass(frozen=True, eq=False)
-class Input:
-    """A tensor that comes from outside."""
-
-    output: Tensor
+class _NoInput:
+    """What ops share that read no tensor."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -57,8 +54,38 @@ class Input:
         return ()
 
 
+class _OneInput:
+    """What ops share that read one tensor."""
+
+    input: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The one tensor that is read."""
+        return (self.input,)
+
+
+class _TwoInputs:
+    """What ops share that combine two tensors."""
+
+    left: str
+    right: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The two operands."""
+        return (self.left, self.right)
+
+
 @dataclass(frozen=True, eq=False)
-class Constant:
+class Input(_NoInput):
+    """A tensor that comes from outside."""
+
+    output: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(_NoInput):
     """A tensor of constant mantissas, ``values`` in the shape of the output."""
 
     output: Tensor
@@ -67,14 +94,9 @@ class Constant:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", frozen(self.values))
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """No tensor is read."""
-        return ()
-
 
 @dataclass(frozen=True, eq=False)
-class MatVec:
+class MatVec(_OneInput):
     """A constant sparse matrix times the channels at every position, plus a bias (outputs,), accumulated exactly.
 
     The input is (*positions, inputs), the output (*positions, outputs). The output's fraction is that of the input
@@ -94,14 +116,9 @@ class MatVec:
         object.__setattr__(self, "bias", frozen(self.bias))
         object.__setattr__(self, "layer", self.layer or self.output.name)
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The one tensor that is multiplied."""
-        return (self.input,)
-
 
 @dataclass(frozen=True, eq=False)
-class Requantise:
+class Requantise(_OneInput):
     """Element by element: clip to ``low``…``high`` (input mantissas, open where None), then to the output's format.
 
     ReLU is ``low=0``; ReLU6, Hardtanh and clamp are clips; an identity is neither.
@@ -112,14 +129,9 @@ class Requantise:
     low: int | None = None
     high: int | None = None
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tensor that is requantised."""
-        return (self.input,)
-
 
 @dataclass(frozen=True, eq=False)
-class Add:
+class Add(_TwoInputs):
     """The exact sum or difference of two tensors of one shape, binary points aligned; nothing is rounded.
 
     ``subtract`` makes it ``left - right``.
@@ -130,28 +142,18 @@ class Add:
     right: str
     subtract: bool = False
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The two summands."""
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, eq=False)
-class Multiply:
+class Multiply(_TwoInputs):
     """The exact product, element by element, of two tensors of one shape; its fraction is the sum of theirs."""
 
     output: Tensor
     left: str
     right: str
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The two factors."""
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, eq=False)
-class MatMul:
+class MatMul(_TwoInputs):
     """The exact products of two matrices that both depend on the input, the right one transposed.
 
     ``left`` is (*batch, n, k), ``right`` (*batch, m, k), the output (*batch, n, m); its fraction is the sum of theirs.
@@ -161,14 +163,9 @@ class MatMul:
     left: str
     right: str
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The two factors."""
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(_OneInput):
     """Element by element: mantissa ``low + i`` of the input becomes the mantissa ``values[i]`` of the output's format.
 
     The table must reach every mantissa that interval analysis cannot exclude.
@@ -182,14 +179,9 @@ class Table:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", frozen(self.values))
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tensor whose elements are looked up."""
-        return (self.input,)
-
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class Window(_OneInput):
     """The channels of all taps of each window, tap by tap: (*positions, channels) → (*windows, kept).
 
     A full window has ``taps * channels`` elements, of which ``kept`` (increasing) come out; None keeps all. A tap in
@@ -206,14 +198,9 @@ class Window:
         if self.kept is not None:
             object.__setattr__(self, "kept", frozen(self.kept))
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tensor that the windows slide over."""
-        return (self.input,)
-
 
 @dataclass(frozen=True, eq=False)
-class Maximum:
+class Maximum(_OneInput):
     """At every position, output channel c is the largest of the inputs c, c + outputs, c + 2 * outputs and so on.
 
     With one output it is the largest of all channels; after a `Window` it is max pooling.
@@ -222,36 +209,21 @@ class Maximum:
     output: Tensor
     input: str
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tensor whose largest elements are taken."""
-        return (self.input,)
-
 
 @dataclass(frozen=True, eq=False)
-class ArgMax:
+class ArgMax(_OneInput):
     """At every position, the index of the largest channel, of equals the first; the output is (*positions, 1)."""
 
     output: Tensor
     input: str
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tensor that is compared."""
-        return (self.input,)
-
 
 @dataclass(frozen=True, eq=False)
-class Reshape:
+class Reshape(_OneInput):
     """The same elements in the same order under another shape; it costs nothing."""
 
     output: Tensor
     input: str
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tensor under its former shape."""
-        return (self.input,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +240,7 @@ class Concat:
 
 
 @dataclass(frozen=True, eq=False)
-class Gather:
+class Gather(_OneInput):
     """Wires: element i of the output is element ``index[i]`` of the input, shifted left by ``shift[i]`` bits.
 
     Elements are counted in row-major order on both sides, whatever the shapes.
@@ -283,14 +255,9 @@ class Gather:
         object.__setattr__(self, "index", frozen(self.index))
         object.__setattr__(self, "shift", frozen(self.shift))
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tensor that the wires come from."""
-        return (self.input,)
-
 
 @dataclass(frozen=True, eq=False)
-class Scan:
+class Scan(_OneInput):
     """A recurrent loop: the body runs once for each entry of the input's first axis, its state kept in between.
 
     The body's inputs are one step (the input's shape without its first axis), then the states; its outputs are the
@@ -308,11 +275,6 @@ class Scan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "initial", tuple(frozen(values) for values in self.initial))
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The sequence."""
-        return (self.input,)
 
 
 Op: TypeAlias = (

@@ -32,8 +32,40 @@ class Where:
         return f"{module} ({PurePath(self.file).name}:{self.line})" if self.file else module
 
 
+class NoSource:
+    """What records share that read no layer."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """No layer is read."""
+        return ()
+
+
+class OneSource:
+    """What records share that read one layer."""
+
+    source: str
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The one layer that is read."""
+        return (self.source,)
+
+
+class TwoSources:
+    """What records share that combine two layers."""
+
+    left: str
+    right: str
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The two operands."""
+        return (self.left, self.right)
+
+
 @dataclass(frozen=True, eq=False)
-class InputLayer:
+class InputLayer(NoSource):
     """The tensor that comes from outside; ``shape`` is without the batch and channels last, here as in every record.
 
     ``axes`` tells how the user's tensor (samples, …) becomes it: axis i of the layer is axis ``axes[i]`` of the
@@ -45,14 +77,9 @@ class InputLayer:
     axes: tuple[int, ...] = ()
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """No layer is read."""
-        return ()
-
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Linear(OneSource):
     """``weight @ x + bias`` at every position: weight (outputs, inputs), bias (outputs,), zeros where there is none.
 
     ``weight_name`` and ``bias_name`` are the state-dict names of the tensors they were made from. Weights that are
@@ -73,18 +100,13 @@ class Linear:
         _freeze(self, "weight", "bias")
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """The one tensor that is multiplied."""
-        return (self.source,)
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """(*positions, outputs)."""
         return (*self.positions, len(self.weight))
 
 
 @dataclass(frozen=True, eq=False)
-class Conv:
+class Conv(OneSource):
     """A convolution over one axis or two: (*positions, inputs) → (*windows, outputs), padded with zeros.
 
     ``weight`` is (outputs, inputs / groups, *kernel) as in torch, ``bias`` (outputs,); ``positions`` are those of the
@@ -107,11 +129,6 @@ class Conv:
         _freeze(self, "weight", "bias")
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """The image or sequence."""
-        return (self.source,)
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """(*positions, outputs)."""
         return (*self.positions, len(self.weight))
@@ -123,7 +140,7 @@ class Conv:
 
 
 @dataclass(frozen=True, eq=False)
-class BatchNorm:
+class BatchNorm(OneSource):
     """``(x - mean) / sqrt(variance + eps) * gamma + beta`` at every position, each of shape (channels,)."""
 
     name: str
@@ -138,11 +155,6 @@ class BatchNorm:
 
     def __post_init__(self) -> None:
         _freeze(self, "gamma", "beta", "mean", "variance")
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The one tensor that is normalised."""
-        return (self.source,)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -162,7 +174,7 @@ class BatchNorm:
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class Affine(OneSource):
     """``scale * x + bias`` channel by channel, each of shape (channels,): a BatchNorm made explicit.
 
     One that is not ``trainable`` is part of an operation, such as the factor of a Hardsigmoid.
@@ -180,18 +192,13 @@ class Affine:
         _freeze(self, "scale", "bias")
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """The one tensor that is scaled."""
-        return (self.source,)
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """(*positions, channels)."""
         return (*self.positions, *self.scale.shape)
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class Clip(OneSource):
     """Each element limited to ``low``…``high``, an end open where None; ReLU is ``low=0``."""
 
     name: str
@@ -201,14 +208,9 @@ class Clip:
     high: float | None
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor that is limited."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class Add:
+class Add(TwoSources):
     """The sum of two tensors of one shape; with ``subtract`` it is ``left - right``."""
 
     name: str
@@ -218,14 +220,9 @@ class Add:
     where: Where = field(default_factory=Where)
     subtract: bool = False
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The two summands."""
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, eq=False)
-class ConstantLayer:
+class ConstantLayer(NoSource):
     """A tensor that does not depend on the input but meets one that does: an embedding of positions, a mask."""
 
     name: str
@@ -236,18 +233,13 @@ class ConstantLayer:
         _freeze(self, "values")
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """No layer is read."""
-        return ()
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """That of the values."""
         return self.values.shape
 
 
 @dataclass(frozen=True, eq=False)
-class Multiply:
+class Multiply(TwoSources):
     """The product, element by element, of two tensors of one shape."""
 
     name: str
@@ -256,14 +248,9 @@ class Multiply:
     shape: tuple[int, ...]
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The two factors."""
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, eq=False)
-class MatMul:
+class MatMul(TwoSources):
     """The product of two matrices that depend on the input: (*batch, n, k), (*batch, m, k) → (*batch, n, m)."""
 
     name: str
@@ -271,11 +258,6 @@ class MatMul:
     right: str
     shape: tuple[int, ...]
     where: Where = field(default_factory=Where)
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The two factors, the right one transposed."""
-        return (self.left, self.right)
 
 
 class FunctionKind(enum.Enum):
@@ -295,7 +277,7 @@ class FunctionKind(enum.Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Function:
+class Function(OneSource):
     """``kind`` of each element; ``parameter`` is what the kind says, else unused."""
 
     name: str
@@ -305,14 +287,9 @@ class Function:
     parameter: float = 0.0
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor whose elements are looked up."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class MaxPool:
+class MaxPool(OneSource):
     """The largest element of each channel in each window: (*positions, channels) → (*windows, channels)."""
 
     name: str
@@ -321,14 +298,9 @@ class MaxPool:
     shape: tuple[int, ...]
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The image or sequence."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class Maximum:
+class Maximum(OneSource):
     """The largest channel at each position: (*positions, channels) → (*positions, 1)."""
 
     name: str
@@ -336,14 +308,9 @@ class Maximum:
     shape: tuple[int, ...]
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor whose largest elements are taken."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class ArgMax:
+class ArgMax(OneSource):
     """The index of the largest channel at each position: (*positions, channels) → (*positions, 1)."""
 
     name: str
@@ -351,14 +318,9 @@ class ArgMax:
     shape: tuple[int, ...]
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor that is compared."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class Reshape:
+class Reshape(OneSource):
     """The same elements in row-major order under another shape; the batch stays in front."""
 
     name: str
@@ -366,14 +328,9 @@ class Reshape:
     shape: tuple[int, ...]
     where: Where = field(default_factory=Where)
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor under its former shape."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class Gather:
+class Gather(OneSource):
     """Element i of the result is element ``index[i]`` of the source, both counted in row-major order.
 
     Permutations, slices, flips, repeats and broadcasts are all of this kind. The batch does not count.
@@ -384,11 +341,6 @@ class Gather:
     shape: tuple[int, ...]
     index: IndexArray
     where: Where = field(default_factory=Where)
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor that elements are taken from."""
-        return (self.source,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -407,7 +359,7 @@ class Concat:
 
 
 @dataclass(frozen=True, eq=False)
-class Scan:
+class Scan(OneSource):
     """A recurrent loop: ``body`` runs once for each entry of the source's first axis, its states kept in between.
 
     The body's input layers are one step and then the states, which are ``state_names``; ``new_states`` are the layers
@@ -429,11 +381,6 @@ class Scan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "initial", tuple(read_only(values) for values in self.initial))
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The sequence."""
-        return (self.source,)
 
 
 Layer: TypeAlias = (

@@ -83,8 +83,31 @@ class Finish:
         return self.rounded.high > self.high if self.high is not None else self.rounded.high != self.rounded.high
 
 
+class _OneSource:
+    """What kernels share that read one port."""
+
+    source: Port
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The one port that is read."""
+        return (self.source,)
+
+
+class _TwoSources:
+    """What kernels share that read two ports."""
+
+    left: Port
+    right: Port
+
+    @property
+    def sources(self) -> tuple[Port, ...]:
+        """The two factors."""
+        return (self.left, self.right)
+
+
 @dataclass(frozen=True, eq=False)
-class MatVecKernel:
+class MatVecKernel(_OneSource):
     """One exact sum of products for each row of every beat, then the finish, if any; interval 1.
 
     ``layer`` is the user's name of the matrix. ``sums`` is the interval of each row's sum, which sizes its
@@ -101,11 +124,6 @@ class MatVecKernel:
     bias: IntArray
     sums: Interval
     finish: Finish | None
-
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
 
     def accumulator(self, row: int) -> Word:
         """Return the word that holds the row's sum, exactly as wide as its interval says."""
@@ -129,7 +147,7 @@ class ElementKernel:
 
 
 @dataclass(frozen=True, eq=False)
-class ProductKernel:
+class ProductKernel(_TwoSources):
     """Element by element: the exact product of two sources, then the finish, if any."""
 
     name: str
@@ -139,14 +157,9 @@ class ProductKernel:
     products: Interval
     finish: Finish | None
 
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The two factors."""
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, eq=False)
-class TableKernel:
+class TableKernel(_OneSource):
     """Element by element: word ``low + i`` becomes ``values[i]``."""
 
     name: str
@@ -155,42 +168,27 @@ class TableKernel:
     values: IntArray
     low: int
 
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class MaximumKernel:
+class MaximumKernel(_OneSource):
     """Word c of each beat is the largest of the source's words c, c + size, c + 2 * size and so on."""
 
     name: str
     source: Port
     result: Port
 
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class ArgMaxKernel:
+class ArgMaxKernel(_OneSource):
     """The index of the largest word of each beat, the first of equals."""
 
     name: str
     source: Port
     result: Port
 
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class MatMulKernel:
+class MatMulKernel(_TwoSources):
     """For each of ``batch`` pairs: left (rows, inner) times right (columns, inner) transposed, then the finish, if any.
 
     ``sums`` is one interval for all sums. The words of a port are in row-major order over its beats.
@@ -206,11 +204,6 @@ class MatMulKernel:
     inner: int
     sums: Interval
     finish: Finish | None
-
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The two factors."""
-        return (self.left, self.right)
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +232,7 @@ class ConstantKernel:
 
 
 @dataclass(frozen=True, eq=False)
-class WindowKernel:
+class WindowKernel(_OneSource):
     """The elements ``kept`` of every window over the beats of the source, whose positions have the given ``shape``.
 
     Element ``tap * size + word`` of a window is a word of that tap's beat; a tap in the padding has words ``fill``.
@@ -253,14 +246,9 @@ class WindowKernel:
     fill: int
     kept: Int64Array
 
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class AccumulateKernel:
+class AccumulateKernel(_OneSource):
     """The exact sums over all beats of the source's words ``words``: a mean needs no window as large as its image."""
 
     name: str
@@ -268,14 +256,9 @@ class AccumulateKernel:
     result: Port
     words: Int64Array
 
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class BufferKernel:
+class BufferKernel(_OneSource):
     """Word i of the result is word ``index[i]`` of the source, shifted left by ``shift[i]``, counted over all beats.
 
     All beats of the source are read before the first is written; those between the first and the last that the result
@@ -287,11 +270,6 @@ class BufferKernel:
     result: Port
     index: Int64Array
     shift: Int64Array
-
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
 
     @property
     def beats(self) -> Int64Array:
@@ -336,7 +314,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False)
-class ScanKernel:
+class ScanKernel(_OneSource):
     """The body once for each beat of the source; the new state ``index`` is a beat of the result each time."""
 
     name: str
@@ -347,24 +325,14 @@ class ScanKernel:
     states: tuple[State, ...]
     index: int
 
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
-
 
 @dataclass(frozen=True, eq=False)
-class ForkKernel:
+class ForkKernel(_OneSource):
     """Every beat of the source copied to each result; with no result, beats that nobody reads are taken away."""
 
     name: str
     source: Port
     results: tuple[Port, ...]
-
-    @property
-    def sources(self) -> tuple[Port, ...]:
-        """The one port that is read."""
-        return (self.source,)
 
 
 Pointwise: TypeAlias = (

@@ -45,19 +45,13 @@ class _Record:
         object.__setattr__(self, name, copy)
 
 
-class _Sum(_Record):
+class _Sum(_Record, records.OneSource):
     """What layers share that add products of one tensor to a bias, exactly, before they requantise."""
 
-    source: str
     bias: IntArray
     accumulator: Fixed
     format: Fixed
     positions: tuple[int, ...]
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The one tensor that is multiplied."""
-        return (self.source,)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,18 +65,13 @@ class _Sum(_Record):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedInput(_Record):
+class QuantisedInput(_Record, records.NoSource):
     """The input, rounded to ``format``; ``axes`` orders the user's tensor as in `fpgaprune.capture.records`."""
 
     name: str
     shape: tuple[int, ...]
     format: Fixed
     axes: tuple[int, ...] = ()
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """No layer is read."""
-        return ()
 
     @property
     def requantises(self) -> bool:
@@ -201,7 +190,7 @@ class QuantisedAffine(_Sum):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedClip(_Record):
+class QuantisedClip(_Record, records.OneSource):
     """Each element limited to the mantissas ``low``…``high`` of the input, then to ``format``.
 
     ``fraction`` is that of the input; ``requantises`` tells whether the last step rounds or saturates.
@@ -216,29 +205,17 @@ class QuantisedClip(_Record):
     requantises: bool
     format: Fixed
 
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor that is limited."""
-        return (self.source,)
-
     def real(self) -> records.Clip:
         """Return the layer as a record of real numbers."""
         low, high = (None if end is None else float(np.ldexp(end, -self.fraction)) for end in (self.low, self.high))
         return records.Clip(self.name, self.source, self.shape, low, high)
 
 
-class _Pair(_Record):
+class _Pair(_Record, records.TwoSources):
     """What layers share that combine two tensors exactly before they requantise."""
 
-    left: str
-    right: str
     accumulator: Fixed
     format: Fixed
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The two operands."""
-        return (self.left, self.right)
 
     @property
     def requantises(self) -> bool:
@@ -296,7 +273,7 @@ class QuantisedMatMul(_Pair):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedConstant(_Record):
+class QuantisedConstant(_Record, records.NoSource):
     """A tensor of constant mantissas."""
 
     name: str
@@ -305,11 +282,6 @@ class QuantisedConstant(_Record):
 
     def __post_init__(self) -> None:
         self._freeze("values", self.values.shape)
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """No layer is read."""
-        return ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -327,7 +299,7 @@ class QuantisedConstant(_Record):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedFunction(_Record):
+class QuantisedFunction(_Record, records.OneSource):
     """A table: mantissa ``low + i`` of what is read becomes the mantissa ``values[i]`` of ``format``.
 
     The table has an entry for every mantissa of the word that it reads.
@@ -346,11 +318,6 @@ class QuantisedFunction(_Record):
         self._freeze("values", (self.values.size,))
 
     @property
-    def sources(self) -> tuple[str, ...]:
-        """The tensor whose elements are looked up."""
-        return (self.source,)
-
-    @property
     def requantises(self) -> bool:
         """Always: the function's value is rounded."""
         return True
@@ -360,16 +327,10 @@ class QuantisedFunction(_Record):
         return records.Function(self.name, self.source, self.shape, self.kind, self.parameter)
 
 
-class _Passing(_Record):
+class _Passing(_Record, records.OneSource):
     """What layers share that hand on mantissas of one tensor, in its format."""
 
-    source: str
     format: Fixed
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The one tensor that is read."""
-        return (self.source,)
 
     @property
     def requantises(self) -> bool:
@@ -463,7 +424,7 @@ class QuantisedConcat(_Record):
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisedScan(_Record):
+class QuantisedScan(_Record, records.OneSource):
     """A recurrent loop over quantised layers, with the fields of a Scan; ``initial`` has mantissas.
 
     A state has the format of the layer that becomes it.
@@ -479,11 +440,6 @@ class QuantisedScan(_Record):
     result: int
     reverse: bool
     format: Fixed
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The sequence."""
-        return (self.source,)
 
     @property
     def requantises(self) -> bool:
