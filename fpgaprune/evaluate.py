@@ -13,8 +13,7 @@ import numpy.typing as npt
 from typing_extensions import assert_never
 
 from fpgaprune.errors import FormatError, GraphError, InputError
-from fpgaprune.fixed import IntArray, add, as_mantissas, bounds, clip, requantise, shift_left
-from fpgaprune.intervals import multiply
+from fpgaprune.fixed import IntArray, add, as_mantissas, bounds, clip, multiply, requantise, shift_left
 from fpgaprune.ir import (
     Add,
     ArgMax,

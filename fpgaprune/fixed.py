@@ -235,6 +235,23 @@ def add(left: IntArray, right: IntArray) -> IntArray:
     return total
 
 
+def multiply(left: IntArray, right: IntArray) -> IntArray:
+    """Return ``left * right`` exactly, as Python integers where int64 would overflow."""
+    left, right = as_mantissas(left), as_mantissas(right)
+    if _bits(left) + _bits(right) > _SAFE_BITS:
+        left = left.astype(object)
+    product: IntArray = left * right
+    return product
+
+
+def total(mantissas: IntArray, axis: int) -> IntArray:
+    """Return the exact sum along an axis, as Python integers where int64 would overflow."""
+    exact = as_mantissas(mantissas)
+    if _bits(exact) + exact.shape[axis].bit_length() > _SAFE_BITS:
+        exact = exact.astype(object)
+    return as_mantissas(exact.sum(axis=axis))
+
+
 def clip(mantissas: IntArray, low: int | None, high: int | None) -> IntArray:
     """Return the mantissas limited to ``low``…``high``, of any size, either end open where None."""
     if any(end is not None and not -(1 << 63) <= end < 1 << 63 for end in (low, high)):

@@ -67,7 +67,7 @@ class FpgapruneBackend(VitisBackend):  # type: ignore[misc]  # hls4ml has no typ
             InputError: the folder holds anything else, or the network is too large for the interface.
             UnsupportedError: a layer or a type that has no exact counterpart.
         """
-        from fpgaprune.emit.manifest import NAME  # as the module says
+        from fpgaprune.emit.project import NAME  # as the module says
 
         folder = Path(model.config.get_output_dir())
         project(model).write(folder, force=(folder / NAME).is_file())

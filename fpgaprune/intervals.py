@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import assert_never
 
 from fpgaprune.errors import GraphError
-from fpgaprune.fixed import IntArray, Overflow, add, as_mantissas, bounds, clip, rescale, shift_left
+from fpgaprune.fixed import IntArray, Overflow, add, as_mantissas, bounds, clip, multiply, rescale, shift_left, total
 from fpgaprune.ir import (
     Add,
     ArgMax,
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
     from fpgaprune.fixed import Fixed
     from fpgaprune.ir import Tensor
     from fpgaprune.sparse import Int64Array, SparseMatrix
-
-_SAFE_BITS = 62
-"""int64 holds one more bit than this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,38 +249,20 @@ def products(weights: SparseMatrix, source: Interval) -> tuple[IntArray, IntArra
 
 
 def _row_sums(weights: SparseMatrix, terms: IntArray) -> IntArray:
-    total = np.zeros(weights.shape[0], dtype=terms.dtype)
+    sums = np.zeros(weights.shape[0], dtype=terms.dtype)
     filled = np.diff(weights.row_start) > 0
     if filled.any():
-        total[filled] = np.add.reduceat(terms, weights.row_start[:-1][filled])
-    return total
+        sums[filled] = np.add.reduceat(terms, weights.row_start[:-1][filled])
+    return sums
 
 
 def _inner(left: Interval, right: Interval) -> Interval:
     """Return the interval of the sum over channels of products."""
     terms = _product(left, right)
-    count = len(terms.low)
-    low, high = (
-        end.astype(object) if _bits(end) + count.bit_length() > _SAFE_BITS else end for end in (terms.low, terms.high)
-    )
-    return Interval(as_mantissas(low.sum(keepdims=True)), as_mantissas(high.sum(keepdims=True)))
+    return Interval(total(terms.low, axis=0).reshape(1), total(terms.high, axis=0).reshape(1))
 
 
 # --- element by element ---
-
-
-def multiply(left: IntArray, right: IntArray) -> IntArray:
-    """Return ``left * right`` exactly, as Python integers where int64 would overflow."""
-    left, right = as_mantissas(left), as_mantissas(right)
-    if _bits(left) + _bits(right) > _SAFE_BITS:
-        left = left.astype(object)
-    product: IntArray = left * right
-    return product
-
-
-def _bits(mantissas: IntArray) -> int:
-    low, high = bounds(mantissas)
-    return max(high.bit_length(), (-low).bit_length())
 
 
 def _aligned(interval: Interval, source: Tensor, result: Tensor) -> Interval:

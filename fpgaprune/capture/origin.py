@@ -13,6 +13,8 @@ from torch import nn
 from fpgaprune.capture.records import Where
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import fx
 
 _TORCH = str(Path(torch.__file__).parent)
@@ -49,6 +51,14 @@ class Names:
 
     def __init__(self) -> None:
         self._uses: Counter[str] = Counter()
+
+    @classmethod
+    def beside(cls, taken: Iterable[str]) -> Names:
+        """Return names none of which is one of those that are taken."""
+        names = cls()
+        for name in taken:
+            names.take(name)
+        return names
 
     def take(self, base: str) -> str:
         """Return ``base``, or ``base_2`` and so on where it is taken."""

@@ -172,11 +172,12 @@ def _scanned(scan: Scan, sequence: FloatArray) -> dict[str, FloatArray]:
 
 
 def _looked_up(layer: Function, values: FloatArray) -> FloatArray:
-    found: FloatArray = _function(layer.kind, torch.tensor(values), layer.parameter).numpy()
+    found: FloatArray = function_of(layer.kind, torch.tensor(values), layer.parameter).numpy()
     return found
 
 
-def _function(kind: FunctionKind, x: torch.Tensor, parameter: float) -> torch.Tensor:
+def function_of(kind: FunctionKind, x: torch.Tensor, parameter: float) -> torch.Tensor:
+    """Return the function of each element, in torch, so that it has a gradient."""
     functional = torch.nn.functional
     match kind:
         case FunctionKind.SIGMOID:

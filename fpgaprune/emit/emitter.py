@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from fpgaprune.emit.describe import describe
 from fpgaprune.emit.functions import function_view
 from fpgaprune.emit.headers import ap_types
-from fpgaprune.emit.manifest import NAME, manifest
+from fpgaprune.emit.manifest import manifest
 from fpgaprune.emit.names import names_of
 from fpgaprune.emit.processes import process_view
-from fpgaprune.emit.project import Project
+from fpgaprune.emit.project import NAME, Project
 from fpgaprune.emit.render import copied, render
 from fpgaprune.emit.top import top_view
 from fpgaprune.emit.vectors import Vectors, random_inputs, to_text
 from fpgaprune.emit.views import TEMPLATES
-from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, MatVecKernel, ScanKernel, WindowKernel, layer_of
+from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, layer_of
 from fpgaprune.paths import identifier
 from fpgaprune.serialise import graph_to_text
 from fpgaprune.version import __version__
@@ -82,17 +82,17 @@ def emit(
     """
     graph = lowered.design.graph
     stored = vectors if vectors is not None else Vectors.of(graph, *random_inputs(graph, STORED_SAMPLES))
-    view = top_view(lowered)
-    files = _sources(lowered, view) | _testbench(view, stored) | _scripts(lowered, view) | ap_types()
+    names = names_of(lowered)
+    view = top_view(lowered, names)
+    files = _sources(lowered, view, names) | _testbench(view, stored) | _scripts(lowered, view) | ap_types()
     files["graph.json"] = graph_to_text(graph)
-    files["README.md"] = render("project/README.md.j2", _readme_view(lowered, view, len(stored.inputs[0])))
+    files["README.md"] = render("project/README.md.j2", _readme_view(lowered, view, names, len(stored.inputs[0])))
     files[".clang-format"] = copied("project/clang-format")
-    files[NAME] = manifest(lowered, view, files, extras or {})
+    files[NAME] = manifest(lowered, view, names, files, extras or {})
     return Project(files)
 
 
-def _sources(lowered: Lowered, view: TopView) -> dict[str, str]:
-    names = names_of(lowered)
+def _sources(lowered: Lowered, view: TopView, names: Mapping[str, str]) -> dict[str, str]:
     files = {f"src/{name}": copied(f"vitis/{name}") for name in ("integers.h", "kernel.h")}
     if view.streaming:
         files |= {f"src/{name}": copied(f"vitis/{name}") for name in ("beats.h", "streams.h")}
@@ -141,13 +141,11 @@ def _scripts(lowered: Lowered, view: TopView) -> dict[str, str]:
     }
 
 
-def _readme_view(lowered: Lowered, view: TopView, samples: int) -> ReadmeView:
+def _readme_view(lowered: Lowered, view: TopView, names: Mapping[str, str], samples: int) -> ReadmeView:
     design = lowered.design
-    names = names_of(lowered)
-    nonzeros = sum(kernel.weights.nonzeros for kernel in lowered.every_kernel if isinstance(kernel, MatVecKernel))
     return ReadmeView(
         name=design.name,
-        summary=f"A network of {nonzeros} non-zero weights.",
+        summary=f"A network of {lowered.nonzeros} non-zero weights.",
         version=__version__,
         board_title=design.board.title,
         part=design.board.part,

@@ -34,7 +34,7 @@ from fpgaprune.lower import (
 
 if TYPE_CHECKING:
     from fpgaprune.emit.views import FunctionView
-    from fpgaprune.lower import Port
+    from fpgaprune.lower import Kernel, Port
 
     Function = (
         MatVecKernel
@@ -59,8 +59,8 @@ def function_signature(kernel: Function, identifier: str) -> str:
     return f"void {function_name(identifier)}({_parameters(kernel)})"
 
 
-def source_names(kernel: Function) -> tuple[str, ...]:
-    """Return the parameters that a kernel's function reads: x, or x and w, or numbered ones."""
+def source_names(kernel: Kernel) -> tuple[str, ...]:
+    """Return the parameters that a kernel's function or process reads: x, or x and w, or numbered ones."""
     count = len(kernel.sources)
     return ("x", "w")[:count] if count <= 2 else tuple(f"x{number}" for number in range(count))
 

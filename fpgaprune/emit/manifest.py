@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from fpgaprune.emit.names import names_of
 from fpgaprune.emit.project import sha256
 from fpgaprune.lower import ForkKernel, MatVecKernel, layer_of
 from fpgaprune.version import __version__
@@ -20,12 +19,17 @@ if TYPE_CHECKING:
     from fpgaprune.lower.kernels import Making
 
 SCHEMA = "fpgaprune-project-1"
-NAME = "fpgaprune.json"
 
 
-def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: Mapping[str, Any]) -> str:
+def manifest(
+    lowered: Lowered,
+    view: TopView,
+    names: Mapping[str, str],
+    files: Mapping[str, str],
+    extras: Mapping[str, Any],
+) -> str:
     """Return the manifest as JSON text; ``extras`` (JSON values) come from the caller under their own keys."""
-    design, names = lowered.design, names_of(lowered)
+    design = lowered.design
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "fpgaprune": __version__,
@@ -37,7 +41,7 @@ def manifest(lowered: Lowered, view: TopView, files: Mapping[str, str], extras: 
         "interval_cycles": None if view.streaming else view.interval,
         "inputs": [_port(port) for port in view.inputs],
         "outputs": [_port(port) for port in view.outputs],
-        "nonzeros": sum(each.weights.nonzeros for each in lowered.every_kernel if isinstance(each, MatVecKernel)),
+        "nonzeros": lowered.nonzeros,
         "kernels": [_kernel(kernel, names) for kernel in lowered.kernels if _makes_a_tensor(kernel, design.graph)],
         "strategies": {name: strategy.value for name, strategy in design.strategies.items()},
         "files": {path: sha256(text) for path, text in sorted(files.items())},

@@ -64,18 +64,17 @@ def process_name(identifier: str) -> str:
 
 def process_signature(kernel: Kernel, identifier: str) -> str:
     """Return the signature of a kernel's process: its streams in, then its streams out."""
-    names = [*stream_names(kernel), *_result_names(kernel)]
+    names = [*_stream_names(kernel), *_result_names(kernel)]
     ports = [*kernel.sources, *results(kernel)]
     streams = [f"hls::stream<{beat_type(port)}> &{name}" for port, name in zip(ports, names, strict=True)]
     return f"void {process_name(identifier)}({', '.join(streams)})"
 
 
-def stream_names(kernel: Kernel) -> tuple[str, ...]:
+def _stream_names(kernel: Kernel) -> tuple[str, ...]:
     """Return the names of the streams that a process reads."""
     if isinstance(kernel, ScanKernel):
         return ("scan_x",)  # the body's arrays have the names of tensors, which must not meet these
-    count = len(kernel.sources)
-    return ("x", "w")[:count] if count <= 2 else tuple(f"x{number}" for number in range(count))
+    return source_names(kernel)
 
 
 def _result_names(kernel: Kernel) -> tuple[str, ...]:
@@ -260,19 +259,15 @@ class _Plan:
     def __init__(self, kernel: WindowKernel) -> None:
         two = len(kernel.shape) == 2
         self.axes = (_Axis(kernel, 0), _Axis(kernel, 1)) if two else (_Axis.single(), _Axis(kernel, 0))
-        rows, columns = self.axes
-        size = kernel.source.size
-        tap, word = kernel.kept // size, kernel.kept % size
-        row, column = tap // columns.kernel, tap % columns.kernel
-        delay = (rows.kernel - 1 - row) * rows.dilation
-        deepest = np.full(size, -1)
-        np.maximum.at(deepest, word, delay)
-        order = np.argsort(-deepest, kind="stable")
-        self.stored = order[deepest[order] >= 0]
-        place = np.zeros(size, dtype=np.int64)
+        columns = self.axes[1]
+        row, column, word = kernel.kept_taps
+        delays = kernel.row_delays
+        order = np.argsort(-delays, kind="stable")
+        self.stored = order[delays[order] >= 0]
+        place = np.zeros(kernel.source.size, dtype=np.int64)
         place[self.stored] = np.arange(len(self.stored))
         self.kept = {"row": row, "column": column * columns.dilation, "word": place[word]}
-        self._deepest = deepest
+        self._delays = delays
 
     @property
     def lines(self) -> list[LineView]:
@@ -280,7 +275,7 @@ class _Plan:
         rows = self.axes[0]
         depth = (rows.kernel - 1) * rows.dilation
         before = ["words", *(f"delayed_{number}" for number in range(depth))]
-        counts = [int((self._deepest > number).sum()) for number in range(depth)]
+        counts = [int((self._delays > number).sum()) for number in range(depth)]
         return [LineView(f"{number}", count, before[number]) for number, count in enumerate(counts)]
 
     def newest(self, lines: int) -> tuple[str, ...]:

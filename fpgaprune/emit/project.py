@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+NAME = "fpgaprune.json"
+"""The manifest of a project."""
+
+
 def sha256(text: str) -> str:
     """Return the SHA-256 of the text in UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -42,7 +46,7 @@ class Project:
     @property
     def is_constant(self) -> bool:
         """Whether no weight is left in the design; files without a manifest are no design."""
-        manifest = json.loads(self.files.get("fpgaprune.json", "{}"))
+        manifest = json.loads(self.files.get(NAME, "{}"))
         return bool(manifest.get("nonzeros") == 0)
 
     def digest(self) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.emit.cpp import word_type
 from fpgaprune.emit.describe import describe
 from fpgaprune.emit.functions import beat_type, function_signature
-from fpgaprune.emit.names import argument, names_of
+from fpgaprune.emit.names import argument
 from fpgaprune.emit.processes import process_name, process_signature, step_view
 from fpgaprune.emit.views import Declaration, Step
 from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, is_deep_fifo, results
@@ -95,9 +95,9 @@ class TopView:
     output_words: int
 
 
-def top_view(lowered: Lowered) -> TopView:
-    """Return the view of the top function; everything in it is a safe name or a word."""
-    design, names = lowered.design, names_of(lowered)
+def top_view(lowered: Lowered, names: Mapping[str, str]) -> TopView:
+    """Return the view of the top function; everything in it is a safe name, as in ``names``, or a word."""
+    design = lowered.design
     streaming = design.interface is Interface.STREAM
     inputs = tuple(_port_view(port, names[port.name], design.name) for port in lowered.inputs)
     outputs = tuple(_port_view(output.port, names[argument(output.name)], design.name) for output in lowered.outputs)

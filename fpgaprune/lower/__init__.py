@@ -27,8 +27,8 @@ from fpgaprune.lower.kernels import (
     results,
 )
 from fpgaprune.lower.lowering import lower
-from fpgaprune.lower.simulate import fifo_depths, is_deep_fifo, simulate
-from fpgaprune.lower.streams import fired, grid
+from fpgaprune.lower.simulate import is_deep_fifo, simulate
+from fpgaprune.lower.streams import grid
 
 __all__ = [
     "AccumulateKernel",
@@ -52,8 +52,6 @@ __all__ = [
     "WindowKernel",
     "WireKernel",
     "Word",
-    "fifo_depths",
-    "fired",
     "grid",
     "is_deep_fifo",
     "layer_of",

@@ -8,7 +8,20 @@ import numpy as np
 from typing_extensions import assert_never
 
 from fpgaprune.errors import GraphError
-from fpgaprune.fixed import Fixed, IntArray, Overflow, add, as_mantissas, bounds, clip, requantise, rescale, shift_left
+from fpgaprune.fixed import (
+    Fixed,
+    IntArray,
+    Overflow,
+    add,
+    as_mantissas,
+    bounds,
+    clip,
+    multiply,
+    requantise,
+    rescale,
+    shift_left,
+    total,
+)
 from fpgaprune.lower.kernels import (
     AccumulateKernel,
     ArgMaxKernel,
@@ -55,14 +68,13 @@ def run(lowered: Lowered, *inputs: IntArray) -> Words:
 
 def _run(kernels: Sequence[Kernel], known: Words, samples: int) -> None:
     for kernel in kernels:
-        words = _shaped(_step(kernel, known, samples), results(kernel)[0]) if results(kernel) else None
+        words = _step(kernel, known, samples)
+        low, high = bounds(words)
         for port in results(kernel):
-            assert words is not None  # noqa: S101  # a kernel with results has words
-            low, high = bounds(words)
             if not port.word.holds(low, high):
                 msg = f"{kernel.name}: words {low}…{high} do not fit {port.format}"
                 raise GraphError(msg)
-            known[port.name] = words
+            known[port.name] = _shaped(words, port)
 
 
 def _shaped(words: IntArray, port: Port) -> IntArray:
@@ -83,8 +95,7 @@ def _step(kernel: Kernel, known: Words, samples: int) -> IntArray:
         case ForkKernel():
             return sources[0]
         case AccumulateKernel():
-            total: IntArray = sources[0][..., kernel.words].astype(object).sum(axis=1)
-            return as_mantissas(total)
+            return total(sources[0][..., kernel.words], axis=1)
         case TableKernel():
             looked_up: IntArray = as_mantissas(kernel.values)[(sources[0] - kernel.low).astype(np.int64)]
             return looked_up
@@ -105,7 +116,7 @@ def _step(kernel: Kernel, known: Words, samples: int) -> IntArray:
             sums = terms[0] if len(terms) == 1 else add(terms[0], -terms[1] if kernel.subtract else terms[1])
             return _settled(kernel, sums)
         case ProductKernel():
-            return _settled(kernel, sources[0].astype(object) * sources[1].astype(object))
+            return _settled(kernel, multiply(sources[0], sources[1]))
         case MatMulKernel():
             left = sources[0].reshape(samples, kernel.batch, kernel.rows, kernel.inner).astype(object)
             right = sources[1].reshape(samples, kernel.batch, kernel.columns, kernel.inner).astype(object)

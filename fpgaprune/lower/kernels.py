@@ -246,6 +246,23 @@ class WindowKernel(_OneSource):
     fill: int
     kept: Int64Array
 
+    @property
+    def kept_taps(self) -> tuple[Int64Array, Int64Array, Int64Array]:
+        """For each element that is kept: row and column of its tap in the window, and the word of the source."""
+        tap, word = np.divmod(self.kept, self.source.size)
+        row, column = np.divmod(tap, self.windows.kernel[-1])
+        return row, column, word
+
+    @property
+    def row_delays(self) -> Int64Array:
+        """The rows for which each word of the source must be stored until its last tap has read it; -1 if none does."""
+        two = len(self.shape) == 2
+        rows, dilation = (self.windows.kernel[0], self.windows.dilation[0]) if two else (1, 1)
+        row, _, word = self.kept_taps
+        delays = np.full(self.source.size, -1)
+        np.maximum.at(delays, word, (rows - 1 - row) * dilation)
+        return delays
+
 
 @dataclass(frozen=True, eq=False)
 class AccumulateKernel(_OneSource):
@@ -384,6 +401,11 @@ class Lowered:
     def every_kernel(self) -> tuple[Kernel, ...]:
         """All kernels, the bodies of loops included, each body before its loop."""
         return tuple(inner for kernel in self.kernels for inner in (*_body(kernel), kernel))
+
+    @property
+    def nonzeros(self) -> int:
+        """The weights that are built."""
+        return sum(kernel.weights.nonzeros for kernel in self.every_kernel if isinstance(kernel, MatVecKernel))
 
 
 def _body(kernel: Kernel) -> tuple[Kernel, ...]:

@@ -148,8 +148,3 @@ def grid(kernel: WindowKernel) -> tuple[npt.NDArray[np.int64], ...]:
         np.arange(min(0, -before), size + max(0, after))
         for size, before, after in zip(kernel.shape, windows.before, windows.after, strict=True)
     )
-
-
-def fired(kernel: Kernel) -> int:
-    """Return how often a process fires for one sample."""
-    return len(firings(kernel)[1])

@@ -31,7 +31,7 @@ from fpgaprune.ir import (
     Window,
 )
 from fpgaprune.passes.liveness import body_liveness, liveness, split_channels, wanted, window_elements
-from fpgaprune.passes.rewrite import all_names, fresh_name, making, reading, rebuilt
+from fpgaprune.passes.rewrite import all_names, making, reading, rebuilt, take_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +148,7 @@ class _Builder:
         if fraction == max(self._made[name].output.format.fraction for name in parts):
             return tuple(parts)
         fine = Fixed(first.format.signed, first.format.width + fraction - first.format.fraction, fraction)
-        aligned = replace(first, name=self._fresh(f"{first.name}_aligned"), format=fine)
+        aligned = replace(first, name=take_name(f"{first.name}_aligned", self._names), format=fine)
         return self._append(Requantise(aligned, first.name)), *parts[1:]
 
     def _loop(self, op: Scan, flags: Flags, tensor: Tensor) -> Scan:
@@ -175,15 +175,10 @@ class _Builder:
         if np.array_equal(carried, channels):
             return name
         source = self._graph.tensors[name]
-        wired = _shrunk(replace(source, name=self._fresh(f"{name}_live")), channels)
+        wired = _shrunk(replace(source, name=take_name(f"{name}_live", self._names)), channels)
         starts = np.arange(math.prod(source.positions)) * carried.sum()
         index = (starts[:, np.newaxis] + _places(carried)[channels]).reshape(-1)
         return self._append(Gather(wired, name, index, np.zeros(len(index), dtype=np.int64)))
-
-    def _fresh(self, stem: str) -> str:
-        name = fresh_name(stem, self._names)
-        self._names.add(name)
-        return name
 
 
 def _places(carried: Flags) -> IntArray:

@@ -32,7 +32,7 @@ from fpgaprune.ir import (
     Tensor,
     Window,
 )
-from fpgaprune.passes.rewrite import all_names, fresh_name, reading, rebuilt
+from fpgaprune.passes.rewrite import all_names, reading, rebuilt, take_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -185,8 +185,7 @@ class _Builder:
         if np.array_equal(carried, rows):
             return name
         source = self._graph.tensors[name]
-        wired = _shrunk(replace(source, name=fresh_name(f"{name}_rows", self._names)), rows)
-        self._names.add(wired.name)
+        wired = _shrunk(replace(source, name=take_name(f"{name}_rows", self._names)), rows)
         index = (np.cumsum(_elements(source, carried)) - 1)[_elements(source, rows)]
         self._ops.append(Gather(wired, name, index, np.zeros(len(index), dtype=np.int64)))
         return wired.name

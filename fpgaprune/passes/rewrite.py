@@ -65,6 +65,13 @@ def fresh_name(stem: str, taken: Container[str]) -> str:
     return name
 
 
+def take_name(stem: str, taken: set[str]) -> str:
+    """Return a name as `fresh_name` does, and add it to those that are taken."""
+    name = fresh_name(stem, taken)
+    taken.add(name)
+    return name
+
+
 def all_names(graph: Graph) -> set[str]:
     """Return the names of all tensors, those inside loops among them, all of which differ."""
     names = set(graph.tensors)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from scipy.special import expit, ndtr
 from torch import Tensor
-from torch.nn import functional
 from typing_extensions import assert_never
 
 from fpgaprune.capture.records import FunctionKind
+from fpgaprune.capture.run import function_of
 from fpgaprune.fixed import Fixed, IntArray, from_float, to_float
 
 if TYPE_CHECKING:
@@ -49,33 +49,10 @@ def evaluated(function: Function, x: FloatArray, step: float) -> FloatArray:
 
 def differentiable(function: Function, x: Tensor, step: float) -> Tensor:
     """Return what ``evaluated`` does, in torch, so that it has a gradient."""
-    parameter = function.parameter
     x = torch.where(_has_value(function, x), x, step)
-    match function.kind:
-        case FunctionKind.SIGMOID:
-            return torch.sigmoid(x)
-        case FunctionKind.TANH:
-            return torch.tanh(x)
-        case FunctionKind.SILU:
-            return functional.silu(x)
-        case FunctionKind.GELU:
-            return functional.gelu(x)
-        case FunctionKind.GELU_TANH:
-            return functional.gelu(x, approximate="tanh")
-        case FunctionKind.ELU:
-            return functional.elu(x, parameter)
-        case FunctionKind.SOFTPLUS:
-            return functional.softplus(x, parameter)
-        case FunctionKind.EXP:
-            return torch.exp(x)
-        case FunctionKind.LOG:
-            return torch.log(x)
-        case FunctionKind.RECIPROCAL:
-            return torch.reciprocal(x)
-        case FunctionKind.RSQRT:
-            return torch.rsqrt(x.clamp(min=0) + parameter)
-        case _:
-            assert_never(function.kind)
+    if function.kind is FunctionKind.RSQRT:
+        x = x.clamp(min=0)  # as for tables, what rounding makes negative counts as zero
+    return function_of(function.kind, x, function.parameter)
 
 
 def _values(kind: FunctionKind, parameter: float, x: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fpgaprune.capture.origin import Names
 from fpgaprune.capture.records import FunctionKind
 from fpgaprune.errors import InputError
 from fpgaprune.fixed import Fixed
@@ -41,7 +42,8 @@ def with_head(model: QuantisedModel, head: Head) -> QuantisedModel:
     outputs = tuple(logits(model, name) or name for name in model.outputs)
     layers = _needed(model, outputs)
     if head is Head.ARGMAX:
-        largest = tuple(_argmax(model, name) for name in outputs)
+        names = Names.beside(model.by_name)
+        largest = tuple(_argmax(model, name, names) for name in outputs)
         layers, outputs = (*layers, *largest), tuple(layer.name for layer in largest)
     if outputs == model.outputs:
         return model
@@ -96,11 +98,8 @@ def _needed(model: QuantisedModel, outputs: tuple[str, ...]) -> tuple[QuantisedL
     return tuple(layer for layer in model.layers if layer.name in wanted)
 
 
-def _argmax(model: QuantisedModel, name: str) -> QuantisedArgMax:
+def _argmax(model: QuantisedModel, name: str, names: Names) -> QuantisedArgMax:
     layer = model.by_name[name]
     classes = layer.shape[-1] if layer.shape else 1
     index = Fixed(False, max(1, (classes - 1).bit_length()), 0)
-    taken, number = f"{name}.argmax", 2
-    while taken in model.by_name:
-        taken, number = f"{name}.argmax_{number}", number + 1
-    return QuantisedArgMax(taken, name, (*layer.shape[:-1], 1), index)
+    return QuantisedArgMax(names.take(f"{name}.argmax"), name, (*layer.shape[:-1], 1), index)

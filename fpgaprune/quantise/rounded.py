@@ -20,9 +20,7 @@ def with_rounded_readers(network: Network) -> Network:
 
     Such a Clip only rounds. A Clip that reads the sum rounds by itself; what leads to an output has it as it is.
     """
-    names = Names()
-    for layer in network.every_layer:
-        names.take(layer.name)
+    names = Names.beside(layer.name for layer in network.every_layer)
     readers = {name: _readers(network, name) for name in _exact_results(network)}
     renamed = {name: names.take(f"{name}.rounded") for name, found in readers.items() if found}
     if not renamed:

@@ -26,6 +26,7 @@ from fpgaprune.lower import (
     WindowKernel,
     WireKernel,
     Word,
+    grid,
     is_deep_fifo,
     layer_of,
 )
@@ -237,23 +238,13 @@ def _matmul(kernel: MatMulKernel, fabric: Fabric, budget: float) -> LayerResourc
 
 def _window(kernel: WindowKernel) -> LayerResources:
     """Line memories delay only words that a later row reads; the window's registers hold what some tap reads."""
-    windows, size, width = kernel.windows, kernel.source.size, kernel.source.word.width
-    kernel_rows, row_dilation = (windows.kernel[0], windows.dilation[0]) if len(kernel.shape) == 2 else (1, 1)
-    columns = windows.kernel[-1]
-    deepest: dict[int, int] = {}
-    registers = 0
+    width, dilation = kernel.source.word.width, kernel.windows.dilation[-1]
     oldest: dict[tuple[int, int], int] = {}
-    for element in kernel.kept.tolist():
-        tap, word = divmod(element, size)
-        row, column = divmod(tap, columns)
-        deepest[word] = max(deepest.get(word, 0), (kernel_rows - 1 - row) * row_dilation)
-        oldest[row, word] = max(oldest.get((row, word), 0), columns - column)
-    registers = sum((age - 1) * windows.dilation[-1] + 1 for age in oldest.values()) * width
-    across = kernel.shape[-1] + max(windows.before[-1], 0) + max(windows.after[-1], 0)
-    lines = [
-        memory(across, width * sum(depth > delay for depth in deepest.values()))
-        for delay in range(max(deepest.values(), default=0))
-    ]
+    for row, column, word in zip(*(part.tolist() for part in kernel.kept_taps), strict=True):
+        oldest[row, word] = max(oldest.get((row, word), 0), kernel.windows.kernel[-1] - column)
+    registers = sum((age - 1) * dilation + 1 for age in oldest.values()) * width
+    across, delays = len(grid(kernel)[-1]), kernel.row_delays
+    lines = [memory(across, width * int((delays > delay).sum())) for delay in range(int(delays.max(initial=0)))]
     held = Memory(sum(line.lut for line in lines), sum(line.bram_18k for line in lines))
     return _cost(kernel, "window", lut=_COUNTERS_LUT, ff=registers + _COUNTERS_FF, held=held, latency=1)
 

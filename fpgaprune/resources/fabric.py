@@ -41,10 +41,7 @@ CLOCK_SHARE = 0.73
 """The share of the period that the vendor tool plans with: its default uncertainty is 27 % (AMD UG1399)."""
 
 LUT_BITS = 64
-"""Bits of read-only memory in one six-input look-up table (AMD UG474)."""
-
-LUTRAM_BITS = 64
-"""Bits of distributed memory in one look-up table (AMD UG474)."""
+"""Bits of memory, read-only or distributed, in one six-input look-up table (AMD UG474)."""
 
 SHIFT_BITS = 32
 """Bits that one look-up table delays as a shift register (AMD UG474)."""
@@ -73,4 +70,4 @@ def memory(words: int, width: int, *, read_only: bool = False) -> Memory:
     if bits >= BRAM_FROM_BITS:
         shapes = BRAM_SHAPES[:1] if read_only else BRAM_SHAPES  # a table's two ports read for two elements
         return Memory(0, min(math.ceil(width / wide) * math.ceil(words / deep) for wide, deep in shapes))
-    return Memory(width * math.ceil(words / (LUT_BITS if read_only else LUTRAM_BITS)), 0)
+    return Memory(width * math.ceil(words / LUT_BITS), 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpgaprune.ir import Gather, Graph, Input, Reshape, Scan, Tensor
-from fpgaprune.passes.rewrite import all_names, fresh_name
+from fpgaprune.passes.rewrite import all_names, take_name
 from fpgaprune.schedule.vectors import as_vectors
 
 if TYPE_CHECKING:
@@ -31,16 +31,16 @@ def _forward(op: Op, graph: Graph, taken: set[str]) -> tuple[Op, ...]:
     after: list[Op] = []
     read = source
     if len(source.shape) != 2:
-        read = Tensor(_fresh(f"{op.output.name}_steps", taken), (steps, source.size // steps), source.format)
+        read = Tensor(take_name(f"{op.output.name}_steps", taken), (steps, source.size // steps), source.format)
         before.append(Reshape(read, source.name))
     made = op.output
     if len(op.output.shape) != 2:
-        made = Tensor(_fresh(f"{op.output.name}_results", taken), (steps, op.output.size // steps), op.output.format)
+        made = Tensor(take_name(f"{op.output.name}_results", taken), (steps, op.output.size // steps), op.output.format)
         after.append(Reshape(op.output, made.name))
     if op.reverse:
-        turned = Tensor(_fresh(f"{op.output.name}_turned", taken), read.shape, read.format)
+        turned = Tensor(take_name(f"{op.output.name}_turned", taken), read.shape, read.format)
         before.append(_flip(turned, read.name))
-        backwards = Tensor(_fresh(f"{op.output.name}_backwards", taken), made.shape, made.format)
+        backwards = Tensor(take_name(f"{op.output.name}_backwards", taken), made.shape, made.format)
         after.insert(0, _flip(made, backwards.name))
         read, made = turned, backwards
     body = as_vectors(_flat_interface(op.body, taken), taken)
@@ -53,7 +53,7 @@ def _flat_interface(body: Graph, taken: set[str]) -> Graph:
     ops: list[Op] = []
     for op in body.ops:
         if isinstance(op, Input) and len(op.output.shape) != 1:
-            flat = Tensor(_fresh(f"{op.output.name}_vector", taken), (op.output.size,), op.output.format)
+            flat = Tensor(take_name(f"{op.output.name}_vector", taken), (op.output.size,), op.output.format)
             ops += [Input(flat), Reshape(op.output, flat.name)]
         else:
             ops.append(op)
@@ -62,16 +62,10 @@ def _flat_interface(body: Graph, taken: set[str]) -> Graph:
         tensor = body.tensors[name]
         outputs.append(name)
         if len(tensor.shape) != 1:
-            flat = Tensor(_fresh(f"{name}_next", taken), (tensor.size,), tensor.format)
+            flat = Tensor(take_name(f"{name}_next", taken), (tensor.size,), tensor.format)
             ops.append(Reshape(flat, name))
             outputs[-1] = flat.name
     return Graph(tuple(ops), tuple(outputs))
-
-
-def _fresh(stem: str, taken: set[str]) -> str:
-    name = fresh_name(stem, taken)
-    taken.add(name)
-    return name
 
 
 def _flip(output: Tensor, source: str) -> Gather:

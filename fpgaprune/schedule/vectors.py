@@ -31,7 +31,7 @@ from fpgaprune.ir import (
     Tensor,
     Window,
 )
-from fpgaprune.passes.rewrite import all_names, fresh_name
+from fpgaprune.passes.rewrite import all_names, take_name
 from fpgaprune.sparse import SparseMatrix
 from fpgaprune.windows import OUTSIDE
 
@@ -164,12 +164,7 @@ class _Builder:
         """Vectors keep their name; what gets another shape gets another name, as an output needs the old one."""
         if len(op.output.shape) == 1 and not rename:
             return op.output.name
-        return self._fresh(f"{op.output.name}{rename}{'' if len(op.output.shape) == 1 else '_flat'}")
-
-    def _fresh(self, stem: str) -> str:
-        name = fresh_name(stem, self._taken)
-        self._taken.add(name)
-        return name
+        return take_name(f"{op.output.name}{rename}{'' if len(op.output.shape) == 1 else '_flat'}", self._taken)
 
     def _add(self, op: Op) -> None:
         self._ops.append(op)
@@ -178,7 +173,7 @@ class _Builder:
     def _flat(self, tensor: Tensor) -> str:
         if len(tensor.shape) == 1:
             return tensor.name
-        name = self._fresh(f"{tensor.name}_flat")
+        name = take_name(f"{tensor.name}_flat", self._taken)
         self._add(Reshape(Tensor(name, (tensor.size,), tensor.format), tensor.name))
         return name
 
@@ -193,8 +188,8 @@ class _Builder:
         source = self._tensors[windows.source]
         index = windows.index.reshape(-1)
         if (index == OUTSIDE).any():
-            fill = Tensor(self._fresh(f"{windows.name}_fill"), (1,), source.format)
-            padded = Tensor(self._fresh(f"{windows.name}_padded"), (source.size + 1,), source.format)
+            fill = Tensor(take_name(f"{windows.name}_fill", self._taken), (1,), source.format)
+            padded = Tensor(take_name(f"{windows.name}_padded", self._taken), (source.size + 1,), source.format)
             self._add(Constant(fill, np.array([windows.fill])))
             self._add(Concat(padded, (source.name, fill.name)))
             index, source = np.where(index == OUTSIDE, source.size, index), padded
@@ -237,14 +232,14 @@ class _Builder:
 
     def _matmul(self, op: MatMul, flat: Tensor) -> None:
         shaped = [self._shaped(name) for name in op.inputs]
-        product = Tensor(self._fresh(f"{flat.name}_product"), op.output.shape, op.output.format)
+        product = Tensor(take_name(f"{flat.name}_product", self._taken), op.output.shape, op.output.format)
         self._add(MatMul(product, *shaped))
         self._add(Reshape(flat, product.name))
 
     def _shaped(self, name: str) -> str:
         """Return the vector of an old tensor under its old shape again."""
         vector, shape = self._read(name), self._old[name].shape
-        shaped = Tensor(self._fresh(f"{vector}_shaped"), shape, self._tensors[vector].format)
+        shaped = Tensor(take_name(f"{vector}_shaped", self._taken), shape, self._tensors[vector].format)
         self._add(Reshape(shaped, vector))
         return shaped.name
 
@@ -257,7 +252,7 @@ class _Builder:
             windows = _Windows("", self._read(op.input), places, 0)
         compared = windows.index.reshape(len(windows.index), -1, op.output.channels)
         groups = _without_padding(compared).swapaxes(0, 1).reshape(-1)
-        ordered = Tensor(self._fresh(f"{flat.name}_ordered"), (groups.size,), source.format)
+        ordered = Tensor(take_name(f"{flat.name}_ordered", self._taken), (groups.size,), source.format)
         self._add(Gather(ordered, windows.source, groups, np.zeros(groups.size, dtype=np.int64)))
         self._add(Maximum(flat, ordered.name))
 
@@ -266,15 +261,15 @@ class _Builder:
         parts = []
         for position in range(flat.size):
             index = np.arange(source.channels) + position * source.channels
-            picked = Tensor(self._fresh(f"{flat.name}_{position}_of"), (source.channels,), source.format)
-            part = Tensor(self._fresh(f"{flat.name}_{position}"), (1,), flat.format)
+            picked = Tensor(take_name(f"{flat.name}_{position}_of", self._taken), (source.channels,), source.format)
+            part = Tensor(take_name(f"{flat.name}_{position}", self._taken), (1,), flat.format)
             self._add(Gather(picked, vector, index, np.zeros(len(index), dtype=np.int64)))
             self._add(ArgMax(part, picked.name))
             parts.append(part.name)
         self._add(Concat(flat, tuple(parts)))
 
     def _concat(self, op: Concat, flat: Tensor) -> None:
-        joined = Tensor(self._fresh(f"{flat.name}_joined"), flat.shape, flat.format)
+        joined = Tensor(take_name(f"{flat.name}_joined", self._taken), flat.shape, flat.format)
         self._add(Concat(joined, tuple(self._read(name) for name in op.sources)))
         sizes = [self._old[name].size for name in op.sources]
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -291,7 +286,7 @@ class _Builder:
         steps = range(source.shape[0])
         size = source.size // len(steps)
         for step in reversed(steps) if op.reverse else steps:
-            picked = Tensor(self._fresh(f"{flat.name}_in{step}"), (size,), source.format)
+            picked = Tensor(take_name(f"{flat.name}_in{step}", self._taken), (size,), source.format)
             self._add(Gather(picked, vector, np.arange(size) + step * size, np.zeros(size, dtype=np.int64)))
             states = self._copy(op, f"{rename}_t{step}", [picked.name, *states])
             results[step] = states[op.result]
@@ -301,7 +296,7 @@ class _Builder:
         names = []
         for number, values in enumerate(op.initial):
             fmt = op.body.inputs[number + 1].output.format
-            names.append(self._fresh(f"{name}_initial{number}"))
+            names.append(take_name(f"{name}_initial{number}", self._taken))
             self._add(Constant(Tensor(names[-1], (values.size,), fmt), values.reshape(-1)))
         return names
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune import board
-from fpgaprune.emit.manifest import NAME, SCHEMA
+from fpgaprune.emit.manifest import SCHEMA
+from fpgaprune.emit.project import NAME
 from fpgaprune.errors import InputError
 from fpgaprune.schedule import Design, Interface, Strategy
 from fpgaprune.serialise import graph_from_text
