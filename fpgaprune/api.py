@@ -16,7 +16,8 @@ from fpgaprune.board import Board
 from fpgaprune.board import load as load_board
 from fpgaprune.emit import Project
 from fpgaprune.evaluate import evaluate
-from fpgaprune.flow import Options, generate
+from fpgaprune.fit import Aim, Budget, Fitted, Goal, InfeasibleError, fit, planner
+from fpgaprune.flow import FitRequest, Options, generate
 from fpgaprune.heads import Head
 from fpgaprune.lower import lower
 from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_torch_prune, prune, train
@@ -24,13 +25,21 @@ from fpgaprune.quantise import QuantisedModel, QuantiseRecipe, quantise
 from fpgaprune.report import Comparison, compare, write_report
 from fpgaprune.resources import Resources
 from fpgaprune.resources import estimate as _estimate
+from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.sim import ProjectFolder, Verdict, csim, store_verdict
 
 __all__ = [
+    "Aim",
     "Board",
+    "Budget",
     "Comparison",
     "Data",
+    "FitRequest",
+    "Fitted",
+    "Goal",
     "Head",
+    "InfeasibleError",
+    "Interface",
     "Options",
     "Project",
     "ProjectFolder",
@@ -39,15 +48,18 @@ __all__ = [
     "QuantiseRecipe",
     "QuantisedModel",
     "Resources",
+    "Strategy",
     "TrainSettings",
     "Verdict",
     "compare",
     "csim",
     "estimate",
     "evaluate",
+    "fit",
     "from_torch_prune",
     "generate",
     "load_board",
+    "planner",
     "prune",
     "quantise",
     "store_verdict",

@@ -134,6 +134,31 @@ def read(path: Path) -> Board:
         raise InputError(msg) from error
 
 
+def to_data(board: Board) -> dict[str, Any]:
+    """Return a board as JSON values, in the form of its file."""
+    return {
+        "name": board.name,
+        "title": board.title,
+        "part": board.part,
+        "family": board.family.value,
+        "clock_ns": board.clock_ns,
+        "resources": {name: getattr(board.resources, name) for name in _RESOURCES},
+        "sources": dict(board.sources),
+    }
+
+
+def from_data(data: object) -> Board:
+    """Return the board that `to_data` described.
+
+    Raises:
+        InputError: the values break a rule of boards; the message names the field.
+    """
+    if not isinstance(data, dict):
+        msg = f"a board must be a table, not {_shown(data)}"
+        raise InputError(msg)
+    return _board(data, stem=str(data.get("name")))
+
+
 def _packaged(name: str) -> Path:
     return resource("boards") / f"{name}.toml"
 

@@ -6,6 +6,7 @@ import enum
 import json
 import platform
 import sys
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -17,13 +18,18 @@ from rich.table import Table
 
 from fpgaprune import board as boards_module
 from fpgaprune import tools
-from fpgaprune.errors import FpgapruneError
+from fpgaprune.errors import FpgapruneError, InputError
+from fpgaprune.fit import Aim, Budget, Goal
 from fpgaprune.heads import Head
 from fpgaprune.paths import refuse_target
 from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fpgaprune.fit import Fitted
+    from fpgaprune.lower import Lowered
     from fpgaprune.resources import Resources
     from fpgaprune.sim import ProjectFolder
 
@@ -99,13 +105,26 @@ def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{share:.1%}"
 
 
-class _Strategy(enum.Enum):
+class _Chosen(enum.Enum):
     AUTO = "auto"
-    MULTIPLY = "multiply"
+    MULTIPLY = Strategy.MULTIPLY.value
+    ADDERS = Strategy.ADDERS.value
+    FOLDED = Strategy.FOLDED.value
 
-    def chosen(self) -> Strategy:
-        """With one strategy there is nothing to choose between yet."""
-        return Strategy.MULTIPLY
+    def one(self) -> Strategy | None:
+        """Return the strategy for all matrices, or None where each gets its own."""
+        return None if self is _Chosen.AUTO else Strategy(self.value)
+
+
+@contextmanager
+def _status() -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows what is being worked on; nothing is shown unless stderr is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _text: None
+        return
+    with console.status("reading the model") as status:
+        yield lambda text: status.update(escape(text))
 
 
 @app.command()
@@ -115,7 +134,11 @@ def generate(
     out: Out,
     clock_ns: Annotated[float | None, typer.Option(help="The clock period; the board's by default.")] = None,
     io: Annotated[Interface, typer.Option(help="How vectors enter and leave.")] = Interface.PARALLEL,
-    strategy: Annotated[_Strategy, typer.Option(help="How matrices are built.")] = _Strategy.AUTO,
+    strategy: Annotated[
+        _Chosen, typer.Option(help="How matrices are built; auto: what fits the board at the shortest interval.")
+    ] = _Chosen.AUTO,
+    reuse: Annotated[int | None, typer.Option(help="The most cycles a vector of each folded matrix.")] = None,
+    lanes: Annotated[int | None, typer.Option(help="The lanes of each folded matrix.")] = None,
     head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
     name: Annotated[str, typer.Option(help="The top function's name.")] = "net",
     baseline: Annotated[bool, typer.Option("--baseline", help="Add the stock hls4ml project.")] = False,
@@ -123,16 +146,110 @@ def generate(
 ) -> None:
     """Write the HLS C++ project of a pruned model for a board."""
     from fpgaprune import flow, workspace
+    from fpgaprune.fit import InfeasibleError
 
     target = boards_module.load(board)
     refuse_target(out, force=force)
-    loaded = workspace.load(pruned)
-    options = flow.Options(name, clock_ns, io, strategy.chosen(), baseline=baseline, head=head)
-    project = flow.generate(loaded.quantised, target, loaded.samples, options, label=loaded.label)
+    with _status() as say:
+        plan = flow.plan_of(strategy.one(), target, clock_ns=clock_ns, reuse=reuse, lanes=lanes, progress=say)
+        loaded = workspace.load(pruned)
+        options = flow.Options(name, clock_ns, io, plan, baseline=baseline, head=head)
+        try:
+            project = flow.generate(loaded.quantised, target, loaded.samples, options, label=loaded.label)
+        except InfeasibleError as error:
+            msg = f"{error}; or choose a --strategy to write the design all the same"
+            raise InputError(msg) from error
     project.write(out, force=force)
     _console().print(f"{escape(str(out))}: {len(project.files)} files, digest {project.digest()[:16]}", soft_wrap=True)
     if project.is_constant:
         _console().print("[bold]every weight is gone: the outputs no longer depend on the input; prune less[/bold]")
+
+
+@app.command()
+def fit(
+    pruned: Annotated[Path, typer.Argument(help="What `fpgaprune prune` made.", show_default=False)],
+    board: Annotated[str, typer.Option(help="A board's name, or your own TOML file.", show_default=False)],
+    out: Out,
+    goal: Annotated[Aim, typer.Option(help="What is made as small as it can be.")] = Aim.INTERVAL,
+    max_lut: Annotated[float, typer.Option(help="The share of the board's LUTs, 0 to 1.")] = Budget.lut,
+    max_ff: Annotated[float, typer.Option(help="The share of its flip-flops.")] = Budget.ff,
+    max_dsp: Annotated[float, typer.Option(help="The share of its DSP slices.")] = Budget.dsp,
+    max_bram: Annotated[float, typer.Option(help="The share of its block RAM.")] = Budget.bram_18k,
+    max_latency_ns: Annotated[float | None, typer.Option(help="The most time from input to output.")] = None,
+    max_interval_cycles: Annotated[int | None, typer.Option(help="The most cycles between samples.")] = None,
+    io: Annotated[Interface, typer.Option(help="How vectors enter and leave.")] = Interface.PARALLEL,
+    clock_ns: Annotated[float | None, typer.Option(help="The clock period; the board's by default.")] = None,
+    head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
+    name: Annotated[str, typer.Option(help="The top function's name.")] = "net",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Choose strategy, lanes and reuse of every layer for a board, and write the project."""
+    from fpgaprune import flow, workspace
+    from fpgaprune.fit import chosen_to_data
+
+    target = boards_module.load(board)
+    budget = Budget(max_lut, max_ff, max_dsp, max_bram)
+    wanted = Goal(goal, max_latency_ns, max_interval_cycles)
+    refuse_target(out, force=force)
+    with _status() as say:
+        loaded = workspace.load(pruned)
+        options = flow.Options(name, clock_ns, io, flow.FitRequest(wanted, budget, say), head=head)
+        made = flow.generated(loaded.quantised, target, loaded.samples, options, label=loaded.label)
+    made.project.write(out, force=force)
+    assert made.fitted is not None  # noqa: S101  # a fit was requested
+    if as_json:
+        _print_json(chosen_to_data(made.lowered, made.fitted.resources) | {"fit": flow.told(made.fitted)})
+    else:
+        _print_fitted(made.fitted, made.lowered)
+
+
+def _print_fitted(fitted: Fitted, lowered: Lowered) -> None:
+    from fpgaprune.fit import chosen_layers, rest
+    from fpgaprune.resources import AMOUNTS
+
+    board, resources = fitted.design.board, fitted.resources
+    amounts = [amount for amount in AMOUNTS if getattr(board.resources, amount)]
+    table = Table(title=escape(f"{fitted.design.name} on {board.title}: {resources.kind.value}"))
+    for column in (
+        "layer",
+        "non-zeros",
+        "strategy",
+        "lanes",
+        "access",
+        "interval",
+        *(name.upper() for name in amounts),
+    ):
+        table.add_column(column, justify="left" if column in {"layer", "strategy", "access"} else "right")
+    chosen = chosen_layers(lowered, resources)
+    for layer in chosen:
+        how = (layer.strategy, str(layer.lanes or ""), layer.access or "", f"{layer.interval:,}")
+        table.add_row(escape(layer.layer), f"{layer.nonzeros:,}", *how, *_numbers(layer.amounts, amounts))
+    table.add_row("all else", *[""] * 5, *_numbers(rest(chosen, resources), amounts))
+    table.add_section()
+    totals = [f"{resources.total(name):,}" for name in amounts]
+    table.add_row("all", f"{resources.total('nonzeros'):,}", *[""] * 4, *totals)
+    shares = resources.utilisation(board)
+    table.add_row("of the board", *[""] * 5, *(f"{shares[name]:.1%}" for name in amounts))
+    _console().print(table)
+    _console().print(_speed(resources))
+    if not fitted.proven:
+        _console().print("the search for the best choice was cut short: a better one may exist")
+
+
+def _numbers(counts: Sequence[int], amounts: Sequence[str]) -> list[str]:
+    from fpgaprune.resources import AMOUNTS
+
+    return [f"{count:,}" for name, count in zip(AMOUNTS, counts, strict=True) if name in amounts]
+
+
+def _speed(resources: Resources) -> str:
+    from fpgaprune.report.wording import plural
+
+    return (
+        f"latency {resources.latency_ns:g} ns, interval {plural(resources.interval_cycles, 'cycle')} at "
+        f"{resources.clock_ns:g} ns (all numbers: {resources.kind.value})"
+    )
 
 
 @app.command()
@@ -179,7 +296,6 @@ def estimate(folder: Folder, as_json: Json = False) -> None:
 
 
 def _print_resources(resources: Resources, project: ProjectFolder) -> None:
-    from fpgaprune.report.wording import plural
     from fpgaprune.resources import AMOUNTS
 
     board = project.design.board
@@ -196,10 +312,7 @@ def _print_resources(resources: Resources, project: ProjectFolder) -> None:
     table.add_row("of the board", "", *shares, "")
     _console().print(table)
     fits = "fits" if resources.fits(board) else "does not fit"
-    _console().print(
-        f"{fits}; latency {resources.latency_ns:g} ns, interval {plural(resources.interval_cycles, 'cycle')} at "
-        f"{resources.clock_ns:g} ns (all numbers: {resources.kind.value})"
-    )
+    _console().print(f"{fits}; {_speed(resources)}")
 
 
 @app.command()
@@ -231,7 +344,7 @@ def boards(
     """List the boards that fpgaprune knows, or show one."""
     found = boards_module.load_all() if name is None else (boards_module.load(name),)
     if as_json:
-        _print_json([_board_data(one) for one in found])
+        _print_json([boards_module.to_data(one) for one in found])
         return
     table = Table("name", "part", "clock [ns]", "LUT", "FF", "DSP", "BRAM_18K", "URAM")
     for one in found:
@@ -242,19 +355,6 @@ def boards(
     if name is not None:
         for field, source in found[0].sources.items():
             _console().print(f"{field}: {escape(source)}", soft_wrap=True)
-
-
-def _board_data(one: boards_module.Board) -> dict[str, Any]:
-    have = one.resources
-    return {
-        "name": one.name,
-        "title": one.title,
-        "part": one.part,
-        "family": one.family.value,
-        "clock_ns": one.clock_ns,
-        "resources": {field: getattr(have, field) for field in ("lut", "ff", "dsp", "bram_18k", "uram")},
-        "sources": dict(one.sources),
-    }
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from fpgaprune.fixed import IntArray
     from fpgaprune.sparse import Int64Array
 
 
@@ -27,8 +28,10 @@ def popcount(words: np.ndarray[tuple[int, ...], np.dtype[np.uint64]]) -> Int64Ar
     return counts
 
 
-def trailing_zeros(words: Int64Array) -> Int64Array:
-    """Return the number of low zero bits of each non-zero integer, and 63 for zero."""
+def trailing_zeros(words: IntArray) -> Int64Array:
+    """Return the number of low zero bits of each non-zero integer of any size, and 63 for zero."""
+    if words.dtype == object:
+        return np.array([(word & -word).bit_length() - 1 if word else 63 for word in words.tolist()], dtype=np.int64)
     lowest = (words & -words).astype(np.uint64)
     zeros = popcount(lowest - np.uint64(1))
     return np.where(words == 0, 63, zeros)

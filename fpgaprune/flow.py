@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fpgaprune.emit import Project, Vectors, emit
+from fpgaprune.errors import InputError
+from fpgaprune.fit import Budget, Fitted, Goal, Progress, fit, planner, silent
 from fpgaprune.frontend.baseline import write_baseline
 from fpgaprune.frontend.convert import Converted, convert
 from fpgaprune.heads import Head
 from fpgaprune.lower import lower
 from fpgaprune.quantise.head import with_head
-from fpgaprune.schedule import Interface, Strategy, schedule
+from fpgaprune.schedule import Interface, Planner, multiply, schedule
 from fpgaprune.several import OneOrMore, as_tuple, mapped
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from fpgaprune.board import Board
+    from fpgaprune.ir import Graph
+    from fpgaprune.lower import Lowered
     from fpgaprune.quantise import QuantisedModel
+    from fpgaprune.schedule import Design, Strategy
 
     FloatArray = npt.NDArray[np.float64]
 
@@ -34,16 +39,59 @@ PICTURE_ROWS, PICTURE_COLUMNS = 64, 128
 
 
 @dataclass(frozen=True)
+class FitRequest:
+    """That strategy, lanes and reuse of each matrix are chosen together for a goal within a budget."""
+
+    goal: Goal = field(default_factory=Goal)
+    budget: Budget = field(default_factory=Budget)
+    progress: Progress = field(default=silent, compare=False)
+
+
+@dataclass(frozen=True)
 class Options:
-    """How a design is built; a clock of None is the board's."""
+    """How a design is built; a clock of None is the board's.
+
+    ``plan`` plans each matrix by itself or asks for all to be chosen together.
+    """
 
     name: str = "net"
     clock_ns: float | None = None
     interface: Interface = Interface.PARALLEL
-    strategy: Strategy = Strategy.MULTIPLY
+    plan: Planner | FitRequest = multiply
     stored_samples: int = STORED_SAMPLES
     baseline: bool = False
     head: Head = Head.LOGITS
+
+
+def plan_of(
+    strategy: Strategy | None,
+    board: Board,
+    *,
+    clock_ns: float | None = None,
+    reuse: int | None = None,
+    lanes: int | None = None,
+    progress: Progress = silent,
+) -> Planner | FitRequest:
+    """Return how matrices are planned: all by one strategy, or, with None, each as fits the board best.
+
+    Raises:
+        InputError: ``reuse`` or ``lanes`` without folded matrices, neither or both with them, or not positive.
+    """
+    if strategy is not None:
+        return planner(strategy, board=board, clock_ns=clock_ns, reuse=reuse, lanes=lanes)
+    if reuse is not None or lanes is not None:
+        msg = "--reuse and --lanes are for folded matrices; add --strategy folded, or leave them out"
+        raise InputError(msg)
+    return FitRequest(progress=progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """A project, the kernels that it was made of, and how they were chosen where they were."""
+
+    project: Project
+    lowered: Lowered
+    fitted: Fitted | None
 
 
 def generate(
@@ -62,24 +110,50 @@ def generate(
     Raises:
         MismatchError: graph and model disagree on a sample; nothing comes out then.
         UnsupportedError: a layer without an exact counterpart.
-        InputError: samples that do not fit, or options that the board cannot take.
+        InputError: samples that do not fit, options that the board cannot take, or no design within the budget.
     """
+    return generated(quantised, board, samples, options, label=label).project
+
+
+def generated(
+    quantised: QuantisedModel,
+    board: Board,
+    samples: OneOrMore[FloatArray],
+    options: Options | None = None,
+    *,
+    label: str = "",
+) -> Generated:
+    """Return what `generate` returns, with what it was made of."""
     options = options or Options()
     quantised = with_head(quantised, options.head)
     clock_ns = board.clock_ns if options.clock_ns is None else options.clock_ns
     converted = convert(quantised, board.part, clock_ns, samples)
-    design = schedule(
-        converted.graph,
-        board,
-        name=options.name,
-        clock_ns=clock_ns,
-        interface=options.interface,
-        strategy=options.strategy,
-    )
+    planned = _planned(converted.graph, board, clock_ns, options)
+    design, fitted = (planned.design, planned) if isinstance(planned, Fitted) else (planned, None)
     first = mapped(lambda values: values[: max(options.stored_samples, 1)], samples)
     stored = Vectors.of(converted.graph, *as_tuple(quantised.quantise_input(first)))
-    project = emit(lower(design), stored, extras={"point": describe(quantised, label or options.name)})
-    return _with_baseline(project, converted) if options.baseline else project
+    extras = {"point": describe(quantised, label or options.name)} | ({"fit": told(fitted)} if fitted else {})
+    lowered = lower(design)
+    project = emit(lowered, stored, extras=extras)
+    return Generated(_with_baseline(project, converted) if options.baseline else project, lowered, fitted)
+
+
+def _planned(graph: Graph, board: Board, clock_ns: float, options: Options) -> Design | Fitted:
+    common: dict[str, Any] = {"name": options.name, "clock_ns": clock_ns, "interface": options.interface}
+    match options.plan:
+        case FitRequest(goal, budget, progress):
+            return fit(graph, board, goal=goal, budget=budget, progress=progress, **common)
+        case plan:
+            return schedule(graph, board, planner=plan, **common)
+
+
+def told(fitted: Fitted) -> dict[str, Any]:
+    """Return what was asked of a design that was chosen, as JSON values, and whether it is proven to be the best."""
+    return {
+        "goal": {**asdict(fitted.goal), "aim": fitted.goal.aim.value},
+        "budget": asdict(fitted.budget),
+        "proven": fitted.proven,
+    }
 
 
 def describe(quantised: QuantisedModel, label: str) -> dict[str, Any]:

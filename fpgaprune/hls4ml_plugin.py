@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from fpgaprune.capture.records import FloatArray
     from fpgaprune.emit import Project
-    from fpgaprune.ir import Graph
+    from fpgaprune.ir import Graph, MatVec, Tensor
+    from fpgaprune.schedule import Plan, Planner
 
 BACKEND = "fpgaprune"
 
@@ -112,11 +113,41 @@ def project(model: Any) -> Project:  # noqa: ANN401  # as above
 
     config = model.config
     stream = config.get_config_value("IOType") == "io_stream"
+    board, clock_ns = boards.load(config.get_config_value("Board")), float(config.get_config_value("ClockPeriod"))
     design = schedule(
         snapshot(model),
-        boards.load(config.get_config_value("Board")),
+        board,
         name=config.get_project_name(),
-        clock_ns=float(config.get_config_value("ClockPeriod")),
+        clock_ns=clock_ns,
         interface=Interface.STREAM if stream else Interface.PARALLEL,
+        planner=_planner(model, board, clock_ns),
     )
     return emit(lower(design))
+
+
+def _planner(model: Any, board: boards.Board, clock_ns: float) -> Planner:  # noqa: ANN401  # as above
+    """Return what hls4ml's configuration asks for, layer by layer: any ReuseFactor, and the strategy ``adders``.
+
+    At reuse 1 any other strategy multiplies; above it lanes work through the non-zeros.
+    """
+    from fpgaprune.fit import planner
+    from fpgaprune.schedule import Strategy
+
+    def plan(op: MatVec, source: Tensor) -> Plan:
+        reuse, strategy = _asked_for(model, op.layer)
+        if reuse > 1:
+            chosen = planner(Strategy.FOLDED, board=board, clock_ns=clock_ns, reuse=reuse)
+        else:
+            shared = strategy == Strategy.ADDERS.value
+            chosen = planner(Strategy.ADDERS if shared else Strategy.MULTIPLY, board=board)
+        return chosen(op, source)
+
+    return plan
+
+
+def _asked_for(model: Any, layer: str) -> tuple[int, str]:  # noqa: ANN401  # as above
+    """Return ReuseFactor and Strategy of a layer, or those of the model for a layer that we made."""
+    config, node = model.config, model.graph.get(layer)
+    if node is None:
+        return int(config.model_rf), str(config.model_strategy).lower()
+    return int(config.get_reuse_factor(node)), str(config.get_strategy(node)).lower()

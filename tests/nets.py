@@ -12,7 +12,8 @@ from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.intervals import analyse
 from fpgaprune.ir import Graph, Input, MatVec, Requantise, Tensor
 from fpgaprune.lower import lower
-from fpgaprune.schedule import Interface, schedule
+from fpgaprune.schedule import Access, Folded, Interface, Multiply, multiply, schedule
+from fpgaprune.schedule.adders import adders_planner
 from fpgaprune.sparse import SparseMatrix
 
 PYNQ = board.load("pynq-z2")
@@ -43,8 +44,36 @@ def mlp(sizes=(6, 4, 3), sparsity=0.5, seed=0, *, activation=U8, bits=8, weights
     return Graph(tuple(ops), (ops[-1].output.name,))
 
 
-def project(graph, inputs=None, name="net", interface=Interface.PARALLEL):
+def project(graph, inputs=None, name="net", interface=Interface.PARALLEL, planner=multiply):
     """Return the project of a graph on a PYNQ-Z2, with the given vectors or random ones."""
-    lowered = lower(schedule(graph, PYNQ, name=name, interface=interface))
+    lowered = lower(schedule(graph, PYNQ, name=name, interface=interface, planner=planner))
     vectors = None if inputs is None else Vectors.of(graph, *inputs)
     return emit(lowered, vectors)
+
+
+def folded(reuse, access=Access.REGISTERS, banks=1, *, fabric=False):
+    """Return a planner of as many lanes as work off the non-zeros in about ``reuse`` slots."""
+
+    def planner(op, _source):
+        lanes = -(-op.weights.nonzeros // reuse)
+        used = min(banks, op.weights.shape[1])
+        return Folded(-(-lanes // used) * used, access, used, fabric)
+
+    return planner
+
+
+def mixed(seed):
+    """Return a planner that draws a strategy for each matrix: multiplications, adders, lanes of both kinds."""
+
+    def planner(op, source):
+        rng = np.random.default_rng([seed, op.weights.nonzeros, op.weights.shape[0]])
+        reuse, fabric = int(rng.integers(1, 9)), bool(rng.integers(2))
+        choices = (
+            lambda *_: Multiply(),
+            adders_planner,
+            folded(reuse, fabric=fabric),
+            folded(reuse, Access.MEMORIES, int(rng.integers(1, 4)), fabric=fabric),
+        )
+        return choices[int(rng.integers(len(choices)))](op, source)
+
+    return planner

@@ -86,8 +86,41 @@ def test_residual_speed(tmp_path):
     assert results["process"]["peak_mb"] >= results["compile"]["peak_mb"]
 
 
+@pytest.mark.needs("g++", "make")
+def test_strategies_speed(tmp_path):
+    results = quick("strategies_speed", tmp_path / "out.json")
+    assert {case["strategy"]: case["differ"] for case in results["simulated"]} == {
+        "multiply": 0,
+        "adders": 0,
+        "registers 10": 0,
+        "registers 100": 0,
+        "memories 100": 0,
+        "memories 200": 0,
+    }
+    assert all(case["generate_s"] > 0 for case in results["generated"])
+
+
+def test_fit_boards(tmp_path):
+    results = quick("fit_boards", tmp_path / "out.json")
+    (dense,), (images,) = results["mlp"], results["cnn"]
+    assert dense["fits"]
+    assert images["fits"]
+    assert dense["stock"]["multipliers"] <= dense["multipliers"]
+
+
+def test_adder_bits(tmp_path):
+    (case,) = quick("adder_bits", tmp_path / "out.json")["cases"]
+    assert 0 < case["ours"] <= case["alkaid"]
+
+
+def test_folded_access(tmp_path):
+    (case,) = quick("folded_access", tmp_path / "out.json").values()
+    assert case["registers"][0]["slots"] * case["registers"][0]["lanes"] >= case["nonzeros"]
+
+
 def test_every_benchmark_is_in_the_readme():
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    names = {path.name for path in BENCHMARKS.glob("*_speed.py")}
+    shared = {"common.py", "measure.py", "networks.py", "simulators.py"}
+    names = {path.name for path in BENCHMARKS.glob("*.py")} - shared
     assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
-    assert len(names) == 5
+    assert len(names) == 9

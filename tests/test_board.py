@@ -451,3 +451,15 @@ def test_the_module_imports_nothing_of_the_package_but_errors_and_paths():
     own = {module for module in imported if module.startswith("fpgaprune")}
     assert own == {"fpgaprune.errors", "fpgaprune.paths"}
     assert "torch" not in imported
+
+
+@pytest.mark.parametrize("name", board.names())
+def test_a_board_comes_back_from_its_values(name):
+    one = board.load(name)
+    assert board.from_data(json.loads(json.dumps(board.to_data(one)))) == one
+
+
+@pytest.mark.parametrize("data", [None, "pynq-z2", {}, {**board.to_data(board.load("kv260")), "clock_ns": 0}])
+def test_values_that_are_no_board_are_refused(data):
+    with pytest.raises(InputError):
+        board.from_data(data)

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from fpgaprune.cli import main
+from fpgaprune.paths import resource
+from fpgaprune.sim import ProjectFolder
 
 MODULE = """
 import numpy as np
@@ -117,7 +119,7 @@ def test_the_whole_path_from_a_recipe_to_a_comparison(here, run):
 @pytest.mark.needs("g++", "make")
 def test_csim_takes_real_and_integer_inputs_and_fails_on_a_changed_weight(here, run):
     run(*prune_words())
-    run("generate", "model", "--board", "pynq-z2", "--out", "pynq")
+    run("generate", "model", "--board", "pynq-z2", "--strategy", "multiply", "--out", "pynq")
     rng = np.random.default_rng(1)
     np.save("real.npy", rng.random((9, 6)))
     np.save("whole.npy", rng.integers(0, 100, (9, 6)))
@@ -131,6 +133,69 @@ def test_csim_takes_real_and_integer_inputs_and_fails_on_a_changed_weight(here, 
     assert "NOT exact" in out
     assert "is the first to differ" in out
     assert f"edited since it was generated: src/kernels/{source.name}" in out
+
+
+@pytest.mark.needs("g++", "make")
+def test_fit_writes_a_project_and_says_what_it_chose(here, run):
+    run(*prune_words())
+    words = ("fit", "model", "--board", "pynq-z2", "--goal", "area", "--max-interval-cycles", "30")
+    code, out, _ = run(*words, "--out", "pynq")
+    assert code == 0
+    assert "folded" in out
+    assert "of the board" in out
+    assert "(all numbers: estimate)" in out
+    assert run("csim", "pynq")[0] == 0
+    manifest = json.loads((here / "pynq" / "fpgaprune.json").read_text())
+    assert manifest["fit"]["goal"] == {"aim": "area", "latency_ns": None, "interval_cycles": 30}
+    assert manifest["fit"]["budget"]["lut"] == 0.7
+    data = json.loads(run(*words, "--max-lut", "0.5", "--out", "again", "--json")[1])
+    assert data["fit"]["budget"]["lut"] == 0.5
+    assert data["fit"]["proven"] is True
+    assert data["interval_cycles"] <= 30
+    assert {layer["strategy"] for layer in data["chosen"]} == {"folded"}
+
+
+def test_generate_builds_by_one_strategy_where_it_is_asked_to(here, run):
+    run(*prune_words())
+    for strategy, numbers in (
+        ("multiply", ()),
+        ("adders", ()),
+        ("folded", ("--reuse", "4")),
+        ("folded", ("--lanes", "2")),
+    ):
+        words = ("generate", "model", "--board", "pynq-z2", "--strategy", strategy, *numbers, "--out", "net", "--force")
+        assert run(*words)[0] == 0
+        plans = json.loads((here / "net" / "plans.json").read_text())["plans"]
+        assert {plan["strategy"] for plan in plans.values()} == {strategy}
+
+
+def test_what_cannot_be_fitted_or_folded_is_refused_with_a_remedy(here, run):
+    run(*prune_words())
+    words = ("fit", "model", "--board", "pynq-z2", "--out", "net")
+    assert_refused(here, run, (*words, "--max-lut", "0.001"), "of 53 allowed")
+    assert_refused(here, run, (*words, "--max-lut", "70"), "must be in 0…1")
+    assert_refused(here, run, (*words, "--goal", "area"), "--max-latency-ns")
+    words = ("generate", "model", "--board", "pynq-z2", "--out", "net")
+    assert_refused(here, run, (*words, "--strategy", "folded"), "--reuse")
+    assert_refused(here, run, (*words, "--strategy", "folded", "--reuse", "0"), "at least 1")
+    assert_refused(here, run, (*words, "--lanes", "3"), "--strategy folded")
+
+
+def test_generate_names_the_way_to_a_design_that_does_not_fit(here, run):
+    run(*prune_words())
+    small = (resource("boards") / "basys3.toml").read_text()
+    (here / "tiny.toml").write_text(small.replace('"basys3"', '"tiny"').replace("lut = 20_800", "lut = 90"))
+    words = ("generate", "model", "--board", "tiny.toml", "--out", "net")
+    assert_refused(here, run, words, "or choose a --strategy to write the design all the same")
+    assert run(*words, "--strategy", "multiply")[0] == 0
+
+
+def test_fit_takes_a_board_of_the_users_own(here, run):
+    run(*prune_words())
+    (here / "own.toml").write_text((resource("boards") / "basys3.toml").read_text().replace('"basys3"', '"own"'))
+    assert run("fit", "model", "--board", "own.toml", "--out", "net")[0] == 0
+    assert json.loads((here / "net" / "fpgaprune.json").read_text())["board"]["name"] == "own"
+    assert ProjectFolder.load(here / "net").design.board.name == "own"
 
 
 def test_the_same_command_twice_gives_the_same_files(here, run):

@@ -16,6 +16,9 @@ from hls4ml.utils.config import create_config
 from fpgaprune.errors import InputError, UnsupportedError
 from fpgaprune.frontend.quiet import quiet
 from fpgaprune.hls4ml_plugin import BACKEND, register
+from fpgaprune.lower import lower
+from fpgaprune.schedule import strategy_of
+from fpgaprune.sim import ProjectFolder
 
 WEIGHT = np.array([[0.5, 0.0], [0.0, -0.25], [1.0, 0.5]])
 
@@ -27,7 +30,7 @@ def _registered():
         register(register_backend, None)
 
 
-def model(folder, **options):
+def model(folder, settings=None, **options):
     dense = {
         "class_name": "Dense",
         "name": "fc",
@@ -44,11 +47,29 @@ def model(folder, **options):
     names = {
         "x": {"Precision": {"result": "ap_fixed<6,3>"}},
         "act": {"Precision": {"result": "ap_ufixed<4,2,AP_RND,AP_SAT>"}},
+        "fc": settings or {},
     }
     config = create_config(str(folder), "net", BACKEND, **({"board": "pynq-z2"} | options))
     hls = {"Model": {"Precision": "ap_fixed<16,6>", "ReuseFactor": 1}, "LayerName": names}
     with quiet():
         return ModelGraph.from_layer_list(config | {"HLSConfig": hls}, layers, ["x"], ["act"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "strategy"),
+    [
+        ({}, "multiply"),
+        ({"Strategy": "adders"}, "adders"),
+        ({"ReuseFactor": 2, "Strategy": "resource"}, "folded"),
+        ({"ReuseFactor": 4}, "folded"),
+    ],
+)
+def test_strategies_and_any_reuse_factor_of_its_configuration_are_followed(tmp_path, settings, strategy):
+    folder = tmp_path / "project"
+    model(folder, settings).write()
+    (plan,) = ProjectFolder.load(folder).design.plans.values()
+    assert strategy_of(plan).value == strategy
+    assert lower(ProjectFolder.load(folder).design).interval == settings.get("ReuseFactor", 1)
 
 
 def test_a_project_of_ours_is_written_and_replaced(tmp_path):

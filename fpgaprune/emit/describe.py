@@ -21,6 +21,7 @@ from fpgaprune.lower import (
     WindowKernel,
     WireKernel,
 )
+from fpgaprune.schedule import Access, Folded
 
 
 def describe(kernel: Kernel) -> str:
@@ -30,8 +31,8 @@ def describe(kernel: Kernel) -> str:
             rows, columns = kernel.weights.shape
             return (
                 f"{rows} sums over {columns} inputs, {kernel.weights.nonzeros} non-zero weights "
-                f"({100 * kernel.weights.sparsity:.1f} % sparse), strategy {kernel.strategy.value}, interval "
-                f"{kernel.result.beats}"
+                f"({100 * kernel.weights.sparsity:.1f} % sparse), {_built(kernel)}, interval "
+                f"{kernel.result.beats * kernel.interval}"
             )
         case ElementKernel():
             return f"{_elementwise(kernel)}, {_count(kernel.result.size)}"
@@ -65,6 +66,15 @@ def describe(kernel: Kernel) -> str:
             return f"{len(kernel.results)} copies of each beat"
         case _:
             assert_never(kernel)
+
+
+def _built(kernel: MatVecKernel) -> str:
+    strategy = f"strategy {kernel.strategy.value}"
+    if not isinstance(kernel.plan, Folded):
+        return strategy
+    lanes, banks = kernel.program.lanes, kernel.plan.banks
+    memories = f" over {banks} banks of memories" if kernel.plan.access is Access.MEMORIES else ""
+    return f"{strategy}: {lanes} lanes{memories}"
 
 
 def _elementwise(kernel: ElementKernel) -> str:

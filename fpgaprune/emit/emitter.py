@@ -10,7 +10,7 @@ from fpgaprune.emit.functions import function_view
 from fpgaprune.emit.headers import ap_types
 from fpgaprune.emit.manifest import manifest
 from fpgaprune.emit.names import names_of
-from fpgaprune.emit.processes import process_view
+from fpgaprune.emit.processes import process_view, works_in_turn
 from fpgaprune.emit.project import NAME, Project
 from fpgaprune.emit.render import copied, render
 from fpgaprune.emit.top import top_view
@@ -18,6 +18,7 @@ from fpgaprune.emit.vectors import Vectors, random_inputs, to_text
 from fpgaprune.emit.views import TEMPLATES
 from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, layer_of
 from fpgaprune.paths import identifier
+from fpgaprune.schedule.store import plans_to_text
 from fpgaprune.serialise import graph_to_text
 from fpgaprune.version import __version__
 
@@ -85,7 +86,7 @@ def emit(
     names = names_of(lowered)
     view = top_view(lowered, names)
     files = _sources(lowered, view, names) | _testbench(view, stored) | _scripts(lowered, view) | ap_types()
-    files["graph.json"] = graph_to_text(graph)
+    files |= {"graph.json": graph_to_text(graph), "plans.json": plans_to_text(lowered.design.plans)}
     files["README.md"] = render("project/README.md.j2", _readme_view(lowered, view, names, len(stored.inputs[0])))
     files[".clang-format"] = copied("project/clang-format")
     files[NAME] = manifest(lowered, view, names, files, extras or {})
@@ -94,26 +95,29 @@ def emit(
 
 def _sources(lowered: Lowered, view: TopView, names: Mapping[str, str]) -> dict[str, str]:
     files = {f"src/{name}": copied(f"vitis/{name}") for name in ("integers.h", "kernel.h")}
-    if view.streaming:
+    if view.dataflow:
         files |= {f"src/{name}": copied(f"vitis/{name}") for name in ("beats.h", "streams.h")}
     files["src/kernels.h"] = render("vitis/kernels.h.j2", view)
     files["src/top.h"] = render("vitis/top.h.j2", view)
     files["src/top.cpp"] = render("vitis/top.cpp.j2", view)
-    for kernel_view, name in kernel_views(lowered, names, streaming=view.streaming):
+    for kernel_view, name in kernel_views(lowered, names):
         files[f"src/kernels/{name}.cpp"] = render(TEMPLATES[type(kernel_view)], kernel_view)
     return files
 
 
-def kernel_views(lowered: Lowered, names: Mapping[str, str], *, streaming: bool) -> Iterator[tuple[KernelView, str]]:
-    """Yield the view of each kernel and the name of its file: processes in a streaming design, else functions."""
-    design, outside = lowered.design.name, {kernel.name for kernel in lowered.kernels}
+def kernel_views(lowered: Lowered, names: Mapping[str, str]) -> Iterator[tuple[KernelView, str]]:
+    """Yield the view of each kernel and the name of its file: processes of a dataflow, else functions."""
+    design = lowered.design.name
+    loops = {inner.name: loop for loop in lowered.kernels if isinstance(loop, ScanKernel) for inner in loop.body}
     for kernel in lowered.every_kernel:
         name, comment = names[kernel.name], describe(kernel)
-        if streaming and kernel.name in outside:
+        loop = loops.get(kernel.name)
+        if lowered.design.is_dataflow and loop is None:
             yield process_view(kernel, design, names, comment), name
         else:
             assert not isinstance(kernel, _MOVING)  # noqa: S101  # only streaming designs have them, outside of loops
-            yield function_view(kernel, design, name, comment, None, inline=streaming), name
+            inline = loop is not None and not works_in_turn(loop)
+            yield function_view(kernel, design, name, comment, None, inline=inline), name
 
 
 _MOVING = (AccumulateKernel, WindowKernel, BufferKernel, ScanKernel, ForkKernel)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import assert_never
 
+from fpgaprune.emit.adders import adder_view
 from fpgaprune.emit.cpp import as_table, distinct_rows, literal, parameter, smallest_type, table, word_type
 from fpgaprune.emit.expressions import UNROLL_LIMIT, finished, row_value
+from fpgaprune.emit.folded import folded_view
 from fpgaprune.emit.views import (
     Declaration,
     ElementView,
@@ -31,6 +33,7 @@ from fpgaprune.lower import (
     WireKernel,
     Word,
 )
+from fpgaprune.schedule.plans import Adders, Folded, Multiply
 
 if TYPE_CHECKING:
     from fpgaprune.emit.views import FunctionView
@@ -85,7 +88,7 @@ def function_view(
     declared = Declaration(comment, function_signature(kernel, identifier))
     match kernel:
         case MatVecKernel():
-            return _matvec(kernel, design, f"terms_of_{identifier}", declared, process, inline=inline)
+            return _matrix(kernel, design, identifier, declared, process, inline=inline)
         case ElementKernel():
             return _element(kernel, design, declared, _element_value(kernel), process, inline=inline)
         case ProductKernel():
@@ -107,13 +110,34 @@ def function_view(
             elements = [f"y[{place}] = {literal(int(word), kernel.result.word)}" for place, word in _numbered(kernel)]
             return WiresView(design, comment, declared.signature, tuple(elements), process)
         case MatMulKernel():
-            return matmul_view(kernel, design, identifier, declared, streaming=False, inline=inline)
+            return matmul_view(kernel, design, identifier, declared, process, streaming=False, inline=inline)
         case _:
             assert_never(kernel)
 
 
 def _numbered(kernel: ConstantKernel) -> list[tuple[int, int]]:
     return list(enumerate(kernel.values.tolist()))
+
+
+def _matrix(
+    kernel: MatVecKernel,
+    design: str,
+    identifier: str,
+    declared: Declaration,
+    process: ProcessView | None,
+    *,
+    inline: bool,
+) -> FunctionView:
+    terms = f"terms_of_{identifier}"
+    match kernel.plan:
+        case Multiply():
+            return _matvec(kernel, design, terms, declared, process, inline=inline)
+        case Adders():
+            return adder_view(kernel, design, terms, declared, process, inline=inline)
+        case Folded():
+            return folded_view(kernel, kernel.plan, design, f"lanes_of_{identifier}", declared, process)
+        case _:
+            assert_never(kernel.plan)
 
 
 def _matvec(
@@ -206,9 +230,16 @@ def _wires(kernel: WireKernel) -> list[str]:
 
 
 def matmul_view(
-    kernel: MatMulKernel, design: str, identifier: str, declared: Declaration, *, streaming: bool, inline: bool
+    kernel: MatMulKernel,
+    design: str,
+    identifier: str,
+    declared: Declaration,
+    process: ProcessView | None,
+    *,
+    streaming: bool,
+    inline: bool,
 ) -> MatMulView:
-    """Return the view of a product of two matrices, as a function of arrays or as a process."""
+    """Return the view of a product of two matrices, as a function of arrays or as a process that reads their rows."""
     word = Word.holding(*kernel.sums.bounds)
     value = "sum" if kernel.finish is None else finished("sum", word, kernel.finish)
     return MatMulView(
@@ -230,6 +261,7 @@ def matmul_view(
         left_beat=beat_type(kernel.left),
         right_beat=beat_type(kernel.right),
         result_beat=beat_type(kernel.result),
+        process=process,
     )
 
 

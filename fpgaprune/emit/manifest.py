@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune import board
 from fpgaprune.emit.project import sha256
 from fpgaprune.lower import ForkKernel, MatVecKernel, layer_of
 from fpgaprune.version import __version__
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fpgaprune.lower import Kernel, Lowered
     from fpgaprune.lower.kernels import Making
 
-SCHEMA = "fpgaprune-project-1"
+SCHEMA = "fpgaprune-project-2"
 
 
 def manifest(
@@ -34,7 +35,7 @@ def manifest(
         "schema": SCHEMA,
         "fpgaprune": __version__,
         "name": design.name,
-        "board": design.board.name,
+        "board": board.to_data(design.board),
         "part": design.board.part,
         "clock_ns": design.clock_ns,
         "interface": design.interface.value,
@@ -43,7 +44,6 @@ def manifest(
         "outputs": [_port(port) for port in view.outputs],
         "nonzeros": lowered.nonzeros,
         "kernels": [_kernel(kernel, names) for kernel in lowered.kernels if _makes_a_tensor(kernel, design.graph)],
-        "strategies": {name: strategy.value for name, strategy in design.strategies.items()},
         "files": {path: sha256(text) for path, text in sorted(files.items())},
     }
     return json.dumps(data | dict(extras), indent=1) + "\n"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.lower import ScanKernel, results
 from fpgaprune.paths import unique_identifiers
+from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +26,23 @@ _RESERVED = (
 def names_of(lowered: Lowered) -> dict[str, str]:
     """Return port or kernel → safe C++ name, unique together with the names that the top function adds.
 
-    The parameter of an output is under ``argument(name)``.
+    The parameter of an output is under ``argument(name)``, the stream inside of an array under ``beats(name)``.
     """
     reserved = [lowered.design.name, f"{lowered.design.name}_kernels", *_RESERVED]
     arguments = [argument(output.name) for output in lowered.outputs]
+    if lowered.design.is_dataflow and lowered.design.interface is Interface.PARALLEL:
+        arguments += [beats(name) for name in (*(port.name for port in lowered.inputs), *arguments)]
     return unique_identifiers([*dict.fromkeys(_names(lowered)), *arguments], reserved=reserved)
 
 
 def argument(tensor: str) -> str:
     """Return the key in `names_of` of the parameter of the top function that an output leaves through."""
     return f"{tensor}/out"
+
+
+def beats(tensor: str) -> str:
+    """Return the key in `names_of` of the stream between a port that is an array and the processes inside."""
+    return f"{tensor}/beats"
 
 
 def _names(lowered: Lowered) -> Iterator[str]:

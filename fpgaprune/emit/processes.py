@@ -1,4 +1,4 @@
-"""Views of the processes of a streaming design."""
+"""Views of the processes of a design."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ from fpgaprune.lower import (
     grid,
     results,
 )
+from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,8 +89,8 @@ def process_view(kernel: Kernel, design: str, names: Mapping[str, str], comment:
     identifier = names[kernel.name]
     declared = Declaration(comment, process_signature(kernel, identifier))
     match kernel:
-        case MatMulKernel():
-            return matmul_view(kernel, design, identifier, declared, streaming=True, inline=False)
+        case MatMulKernel() if not kernel.is_whole:
+            return matmul_view(kernel, design, identifier, declared, None, streaming=True, inline=False)
         case ConstantKernel():
             return _rom(kernel, design, identifier, declared)
         case WindowKernel():
@@ -115,6 +116,7 @@ def process_view(kernel: Kernel, design: str, names: Mapping[str, str], comment:
             | MaximumKernel()
             | ArgMaxKernel()
             | WireKernel()
+            | MatMulKernel()
         ):
             sources = tuple(
                 _stream(port, name) for port, name in zip(kernel.sources, source_names(kernel), strict=True)
@@ -326,6 +328,11 @@ def _buffer(kernel: BufferKernel, design: str, identifier: str, declared: Declar
     )
 
 
+def works_in_turn(kernel: ScanKernel) -> bool:
+    """Whether the kernels of a body work one after the other, as folded matrices do not fit into one pipeline."""
+    return any(isinstance(inner, MatVecKernel) and isinstance(inner.plan, Folded) for inner in kernel.body)
+
+
 def _scan(kernel: ScanKernel, design: str, names: Mapping[str, str], declared: Declaration) -> ScanView:
     states = tuple(
         StateView(
@@ -346,6 +353,7 @@ def _scan(kernel: ScanKernel, design: str, names: Mapping[str, str], declared: D
         result=_stream(kernel.result, "scan_y"),
         step=names[kernel.step.name],
         reads_step=any(port == kernel.step for inner in kernel.body for port in inner.sources),
+        in_turn=works_in_turn(kernel),
         states=states,
         steps=tuple(step_view(inner, names) for inner in kernel.body),
         index=kernel.index,

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 from fpgaprune.emit.cpp import word_type
 from fpgaprune.emit.describe import describe
 from fpgaprune.emit.functions import beat_type, function_signature
-from fpgaprune.emit.names import argument
+from fpgaprune.emit.names import argument, beats
 from fpgaprune.emit.processes import process_name, process_signature, step_view
 from fpgaprune.emit.views import Declaration, Step
-from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, is_deep_fifo, results
+from fpgaprune.lower import (
+    LEAST_DEPTH,
+    AccumulateKernel,
+    BufferKernel,
+    ForkKernel,
+    ScanKernel,
+    WindowKernel,
+    is_deep_fifo,
+    results,
+)
 from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
@@ -69,8 +78,8 @@ class ProcessCall:
 class TopView:
     """The top function, its header, the kernels' declarations and the testbench.
 
-    A parallel design has ``steps`` and ``copies``, and takes a sample every ``interval`` cycles; a streaming one has
-    ``fifos`` and ``processes``.
+    Its ports are arrays or, ``streaming``, streams. A pipeline has ``steps`` and ``copies``, and takes a sample every
+    cycle; a ``dataflow`` has ``fifos`` and ``processes``.
     """
 
     name: str
@@ -78,6 +87,7 @@ class TopView:
     comment: str
     interval: int
     streaming: bool
+    dataflow: bool
     inputs: tuple[PortView, ...]
     outputs: tuple[PortView, ...]
     parameters: str
@@ -98,7 +108,7 @@ class TopView:
 def top_view(lowered: Lowered, names: Mapping[str, str]) -> TopView:
     """Return the view of the top function; everything in it is a safe name, as in ``names``, or a word."""
     design = lowered.design
-    streaming = design.interface is Interface.STREAM
+    streaming, dataflow = design.interface is Interface.STREAM, design.is_dataflow
     inputs = tuple(_port_view(port, names[port.name], design.name) for port in lowered.inputs)
     outputs = tuple(_port_view(output.port, names[argument(output.name)], design.name) for output in lowered.outputs)
     ports = (*inputs, *outputs)
@@ -109,20 +119,21 @@ def top_view(lowered: Lowered, names: Mapping[str, str]) -> TopView:
         name=design.name,
         guard=design.name.upper(),
         comment=f"{design.name} for {design.board.name} ({design.board.part}) at {design.clock_ns:g} ns",
-        interval=1,
+        interval=lowered.interval,
         streaming=streaming,
+        dataflow=dataflow,
         inputs=inputs,
         outputs=outputs,
         parameters=", ".join(_parameter(port, constant=port in inputs, streaming=streaming) for port in ports),
         arguments=", ".join(port.name for port in ports),
         unused=tuple(names[port.name] for port in lowered.inputs if port.name not in read),
-        steps=() if streaming else tuple(step_view(kernel, names) for kernel in lowered.kernels),
+        steps=() if dataflow else tuple(step_view(kernel, names) for kernel in lowered.kernels),
         copies=tuple(
             Copy(names[argument(output.name)], names[output.port.name], output.port.size) for output in lowered.outputs
         ),
-        fifos=_fifos(lowered, names) if streaming else (),
-        processes=_calls(lowered, names) if streaming else (),
-        kernels=tuple(_declarations(lowered, names, streaming=streaming)),
+        fifos=_fifos(lowered, names) if dataflow else (),
+        processes=_calls(lowered, names, inputs, outputs) if dataflow else (),
+        kernels=tuple(_declarations(lowered, names, dataflow=dataflow)),
         files=tuple(names[kernel.name] for kernel in lowered.every_kernel),
         input_names=", ".join(port.name for port in inputs),
         output_names=", ".join(port.name for port in outputs),
@@ -143,11 +154,11 @@ def _parameter(port: PortView, *, constant: bool, streaming: bool) -> str:
     return f"{'const ' if constant else ''}{port.type} {port.name}[{port.size}]"
 
 
-def _declarations(lowered: Lowered, names: Mapping[str, str], *, streaming: bool) -> list[Declaration]:
-    """Functions of arrays in a parallel design and in the bodies of loops, processes elsewhere."""
+def _declarations(lowered: Lowered, names: Mapping[str, str], *, dataflow: bool) -> list[Declaration]:
+    """Functions of arrays in a pipeline and in the bodies of loops, processes elsewhere."""
     inside = {inner.name for kernel in lowered.kernels if isinstance(kernel, ScanKernel) for inner in kernel.body}
     return [
-        Declaration(describe(kernel), _signature(kernel, names[kernel.name], streaming and kernel.name not in inside))
+        Declaration(describe(kernel), _signature(kernel, names[kernel.name], dataflow and kernel.name not in inside))
         for kernel in lowered.every_kernel
     ]
 
@@ -160,20 +171,44 @@ def _signature(kernel: Kernel, name: str, process: bool) -> str:
 
 def _fifos(lowered: Lowered, names: Mapping[str, str]) -> tuple[Fifo, ...]:
     ports = {port.name: port for kernel in lowered.kernels for port in results(kernel)}
-    return tuple(
+    inner = [
         Fifo(names[name], beat_type(ports[name]), depth, "bram" if is_deep_fifo(depth, ports[name]) else "srl")
         for name, depth in lowered.depths.items()
-    )
+    ]
+    if lowered.design.interface is Interface.STREAM:
+        return tuple(inner)
+    ends = [(port.name, port) for port in lowered.inputs]
+    ends += [(argument(output.name), output.port) for output in lowered.outputs]
+    return (*inner, *(Fifo(names[beats(name)], beat_type(port), LEAST_DEPTH, "srl") for name, port in ends))
 
 
-def _calls(lowered: Lowered, names: Mapping[str, str]) -> tuple[ProcessCall, ...]:
-    leaving = {output.port.name: names[argument(output.name)] for output in lowered.outputs}
-    streams = {name: leaving.get(name, safe) for name, safe in names.items()}
-    return tuple(_call(kernel, names, streams) for kernel in lowered.kernels)
+def _calls(
+    lowered: Lowered, names: Mapping[str, str], inputs: tuple[PortView, ...], outputs: tuple[PortView, ...]
+) -> tuple[ProcessCall, ...]:
+    """The processes, between those that turn arrays into beats and back where the ports are arrays."""
+    leaving = {output.port.name: argument(output.name) for output in lowered.outputs}
+    if lowered.design.interface is Interface.STREAM:
+        streams = {name: names[leaving.get(name, name)] for name in names}
+        return tuple(_call(kernel, lowered.design.name, names, streams) for kernel in lowered.kernels)
+    entering = {port.name: beats(port.name) for port in lowered.inputs}
+    leaving = {output.port.name: beats(argument(output.name)) for output in lowered.outputs}
+    streams = {name: names[(entering | leaving).get(name, name)] for name in names}
+    enter = [
+        _copy("enter", view, view.name, streams[port.name]) for port, view in zip(lowered.inputs, inputs, strict=True)
+    ]
+    leave = [
+        _copy("leave", view, streams[output.port.name], view.name)
+        for output, view in zip(lowered.outputs, outputs, strict=True)
+    ]
+    return (*enter, *(_call(kernel, lowered.design.name, names, streams) for kernel in lowered.kernels), *leave)
 
 
-def _call(kernel: Kernel, names: Mapping[str, str], streams: Mapping[str, str]) -> ProcessCall:
+def _copy(function: str, port: PortView, source: str, target: str) -> ProcessCall:
+    return ProcessCall(f"fpgaprune::{function}<{port.type}, {port.size}>({source}, {target})", ())
+
+
+def _call(kernel: Kernel, design: str, names: Mapping[str, str], streams: Mapping[str, str]) -> ProcessCall:
     arguments = [streams[port.name] for port in (*kernel.sources, *results(kernel))]
     traced = () if isinstance(kernel, ForkKernel) else (names[kernel.name],)
-    call = f"{process_name(names[kernel.name])}({', '.join(arguments)})"
+    call = f"{design}_kernels::{process_name(names[kernel.name])}({', '.join(arguments)})"
     return ProcessCall(call, tuple(f'"{name}", {arguments[-1]}' for name in traced))

@@ -76,6 +76,141 @@ class TableView:
 
 
 @dataclass(frozen=True)
+class ArrayView:
+    """An array of values of one word."""
+
+    word: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class LoopView:
+    """A statement that is repeated, unrolled, for i in ``start``…``stop - 1``."""
+
+    start: int
+    stop: int
+    statement: str
+
+
+@dataclass(frozen=True)
+class AdderGroup:
+    """Rows that one function computes, the arrays of values that they are made of, and the loops that fill these."""
+
+    name: str
+    arrays: tuple[ArrayView, ...]
+    loops: tuple[LoopView, ...]
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AdderView:
+    """A matrix kernel made of shared additions, and the tables of their operands."""
+
+    design: str
+    terms: str
+    comment: str
+    size: str
+    signature: str
+    parameters: str
+    source: str
+    result: str
+    tables: tuple[TableView, ...]
+    groups: tuple[AdderGroup, ...]
+    process: ProcessView | None
+    inline: bool
+
+
+@dataclass(frozen=True)
+class MemoryView:
+    """A memory of constants that is read slot by slot: its words, and the type that holds them in simulation."""
+
+    word: str
+    type: str
+    name: str
+    numbers: str
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """Slots in which a lane reads an element."""
+
+    slots: tuple[int, ...]
+    element: int
+
+
+@dataclass(frozen=True)
+class PartView:
+    """A part of a row, by its number, and the slot in which its sum is complete."""
+
+    number: int
+    end: int
+
+
+@dataclass(frozen=True)
+class LaneView:
+    """A lane with so many terms: the elements that it reads, that of all other slots, and the parts that it makes."""
+
+    number: int
+    terms: int
+    cases: tuple[CaseView, ...]
+    default: int
+    parts: tuple[PartView, ...]
+
+
+@dataclass(frozen=True)
+class LanesView:
+    """A folded matrix whose lanes read registers; ``count`` lanes work for ``slots`` cycles."""
+
+    design: str
+    scope: str
+    comment: str
+    signature: str
+    source_word: str
+    result_word: str
+    sum_word: str
+    weight_word: str
+    fabric: bool
+    count: int
+    slots: int
+    memories: tuple[MemoryView, ...]
+    lanes: tuple[LaneView, ...]
+    parts: int
+    rows: tuple[str, ...]
+    process: ProcessView | None
+
+
+@dataclass(frozen=True)
+class BankedView:
+    """A folded matrix whose lanes read memories: ``banks`` of elements times ``groups`` of rows."""
+
+    design: str
+    scope: str
+    comment: str
+    signature: str
+    source_word: str
+    result_word: str
+    sum_word: str
+    total_word: str
+    weight_word: str
+    fabric: bool
+    banks: int
+    groups: int
+    count: int
+    depth: int
+    slots: int
+    rounds: int
+    size: int
+    elements: TableView
+    memories: tuple[MemoryView, ...]
+    presence: MemoryView
+    bias: TableView
+    row_tables: tuple[TableView, ...]
+    value: str
+    process: ProcessView | None
+
+
+@dataclass(frozen=True)
 class ElementView:
     """An element-wise kernel: one expression for all elements, which may look into tables."""
 
@@ -124,6 +259,7 @@ class MatMulView:
     left_beat: str
     right_beat: str
     result_beat: str
+    process: ProcessView | None
 
 
 @dataclass(frozen=True)
@@ -246,7 +382,7 @@ class StateView:
 
 @dataclass(frozen=True)
 class ScanView:
-    """A process that runs a body once a beat and keeps its states."""
+    """A process that runs a body once a beat and keeps its states; ``in_turn`` its kernels take cycles of their own."""
 
     design: str
     comment: str
@@ -256,6 +392,7 @@ class ScanView:
     result: StreamView
     step: str
     reads_step: bool
+    in_turn: bool
     states: tuple[StateView, ...]
     steps: tuple[Step, ...]
     index: int
@@ -274,11 +411,14 @@ class ForkView:
     results: tuple[str, ...]
 
 
-FunctionView = MatVecView | ElementView | WiresView | MatMulView
+FunctionView = MatVecView | AdderView | LanesView | BankedView | ElementView | WiresView | MatMulView
 KernelView = FunctionView | RomView | WindowView | AccumulateView | BufferView | ScanView | ForkView
 
 TEMPLATES: Mapping[type[KernelView], str] = {
     MatVecView: "vitis/matvec.cpp.j2",
+    AdderView: "vitis/adders.cpp.j2",
+    LanesView: "vitis/lanes.cpp.j2",
+    BankedView: "vitis/banked.cpp.j2",
     ElementView: "vitis/element.cpp.j2",
     WiresView: "vitis/wires.cpp.j2",
     MatMulView: "vitis/matmul.cpp.j2",

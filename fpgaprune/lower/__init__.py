@@ -27,10 +27,11 @@ from fpgaprune.lower.kernels import (
     results,
 )
 from fpgaprune.lower.lowering import lower
-from fpgaprune.lower.simulate import is_deep_fifo, simulate
+from fpgaprune.lower.simulate import LEAST_DEPTH, is_deep_fifo, simulate
 from fpgaprune.lower.streams import grid
 
 __all__ = [
+    "LEAST_DEPTH",
     "AccumulateKernel",
     "ArgMaxKernel",
     "BufferKernel",

@@ -42,6 +42,8 @@ from fpgaprune.lower.kernels import (
     WireKernel,
     results,
 )
+from fpgaprune.lower.operations import operations
+from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,9 +110,8 @@ def _step(kernel: Kernel, known: Words, samples: int) -> IntArray:
         case ScanKernel():
             return _scan(kernel, sources[0])
         case MatVecKernel():
-            vectors = sources[0].reshape(-1, kernel.source.size)
-            products = np.array([kernel.weights.multiply(vector) for vector in vectors])
-            return _settled(kernel, add(products.reshape(samples, -1, kernel.result.size), kernel.bias))
+            sums = _sums(kernel, sources[0].reshape(-1, kernel.source.size).T)
+            return _settled(kernel, sums.T.reshape(samples, -1, kernel.result.size))
         case ElementKernel():
             terms = [shift_left(source, shift) for source, shift in zip(sources, kernel.shifts, strict=True)]
             sums = terms[0] if len(terms) == 1 else add(terms[0], -terms[1] if kernel.subtract else terms[1])
@@ -124,6 +125,14 @@ def _step(kernel: Kernel, known: Words, samples: int) -> IntArray:
             return _settled(kernel, as_mantissas(sums.reshape(samples, -1, 1)))
         case _:
             assert_never(kernel)
+
+
+def _sums(kernel: MatVecKernel, vectors: IntArray) -> IntArray:
+    """Return the rows (rows, n), bias included, as the plan's own operations make them of ``vectors`` (inputs, n)."""
+    if isinstance(kernel.plan, Folded):
+        rows = kernel.program.apply(vectors, kernel.result.size)
+        return add(rows, kernel.bias[:, np.newaxis])
+    return operations(kernel).compute(vectors)
 
 
 def _joined(sources: Sequence[IntArray]) -> IntArray:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from fpgaprune.fixed import Overflow, Rounding, smallest_word
+from fpgaprune.schedule import Folded, strategy_of
+from fpgaprune.schedule.lanes import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.fixed import Fixed, IntArray
     from fpgaprune.intervals import Interval
-    from fpgaprune.schedule import Design, Strategy
+    from fpgaprune.schedule import Design, LaneProgram, Plan, Strategy
     from fpgaprune.sparse import Int64Array, SparseMatrix
     from fpgaprune.windows import Windows
 
@@ -108,7 +111,7 @@ class _TwoSources:
 
 @dataclass(frozen=True, eq=False)
 class MatVecKernel(_OneSource):
-    """One exact sum of products for each row of every beat, then the finish, if any; interval 1.
+    """One exact sum of products for each row of every beat, then the finish, if any, built as ``plan`` says.
 
     ``layer`` is the user's name of the matrix. ``sums`` is the interval of each row's sum, which sizes its
     accumulator. ``bias`` includes the half step of rounding modes in which it is constant, so that rounding costs
@@ -117,13 +120,29 @@ class MatVecKernel(_OneSource):
 
     name: str
     layer: str
-    strategy: Strategy
+    plan: Plan
     source: Port
     result: Port
     weights: SparseMatrix
     bias: IntArray
     sums: Interval
     finish: Finish | None
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy that the plan follows."""
+        return strategy_of(self.plan)
+
+    @cached_property
+    def program(self) -> LaneProgram:
+        """The lanes of a folded matrix."""
+        assert isinstance(self.plan, Folded)  # noqa: S101  # only folded matrices have lanes
+        return program(self.weights, self.plan)
+
+    @property
+    def interval(self) -> int:
+        """Cycles from one beat to the next."""
+        return self.program.interval if isinstance(self.plan, Folded) else 1
 
     def accumulator(self, row: int) -> Word:
         """Return the word that holds the row's sum, exactly as wide as its interval says."""
@@ -204,6 +223,11 @@ class MatMulKernel(_TwoSources):
     inner: int
     sums: Interval
     finish: Finish | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each matrix is one beat, so that all sums are made at once."""
+        return self.left.beats == self.right.beats == self.result.beats == 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -387,7 +411,7 @@ class Output:
 class Lowered:
     """The kernels of a design in the order in which they run, between its inputs and its outputs.
 
-    In a streaming design each port has one reader, and ``depths`` has the beats that the FIFO of each port inside
+    In a design of processes each port has one reader, and ``depths`` has the beats that the FIFO of each port inside
     the design holds.
     """
 
@@ -401,6 +425,11 @@ class Lowered:
     def every_kernel(self) -> tuple[Kernel, ...]:
         """All kernels, the bodies of loops included, each body before its loop."""
         return tuple(inner for kernel in self.kernels for inner in (*_body(kernel), kernel))
+
+    @property
+    def interval(self) -> int:
+        """The cycles of the slowest kernel for one beat."""
+        return max((kernel.interval for kernel in self.every_kernel if isinstance(kernel, MatVecKernel)), default=1)
 
     @property
     def nonzeros(self) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from typing_extensions import assert_never
 
-from fpgaprune.fixed import Fixed, add, as_mantissas, clip, requantise
+from fpgaprune.fixed import add, as_mantissas, clip, requantise
 from fpgaprune.intervals import Interval, analyse, analyse_body
 from fpgaprune.ir import (
     Add,
@@ -56,7 +55,7 @@ from fpgaprune.lower.kernels import (
 from fpgaprune.lower.simulate import fifo_depths
 from fpgaprune.lower.streams import with_forks
 from fpgaprune.schedule import Interface
-from fpgaprune.schedule.sums import is_summed, summed_words
+from fpgaprune.schedule.sums import is_summed, summed_matrix, summed_words, sums_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +75,7 @@ def lower(design: Design) -> Lowered:
     kernels = lowering.all_kernels()
     inputs = tuple(lowering.port(op.output.name) for op in graph.inputs)
     outputs = tuple(Output(name, lowering.port(name)) for name in graph.outputs)
-    if not streaming:
+    if not design.is_dataflow:
         return Lowered(design, inputs, kernels, outputs, {})
     forked, leaving = with_forks(inputs, kernels, outputs)
     return Lowered(design, inputs, forked, leaving, fifo_depths(inputs, forked, leaving))
@@ -178,8 +177,7 @@ class _Lowering:
             return self._constant_rows(op)
         before = self._graph.producers[op.input]
         if isinstance(before, Window) and self._is_summed(before):
-            first_tap = np.arange(op.weights.shape[1]) < op.weights.shape[1] // before.windows.taps
-            op = replace(op, weights=op.weights.select_columns(first_tap))
+            op = summed_matrix(op, before)
         sums = self._interval(op.output.name)
         follower = self._follower(op)
         result = (follower or op).output.name
@@ -189,7 +187,7 @@ class _Lowering:
         return MatVecKernel(
             result,
             op.layer,
-            self._design.strategies[op.output.name],
+            self._design.plans[op.output.name],
             self.port(op.input),
             self.port(result),
             op.weights,
@@ -265,11 +263,9 @@ class _Lowering:
         return self._streaming and is_summed(op, self._graph)
 
     def _sums(self, op: Window) -> Port:
-        words, taps = summed_words(op, self._graph), op.windows.taps
-        source = self._interval(op.input)
-        ends = source.low[words].min() * taps, source.high[words].max() * taps
-        exact = Fixed(True, 1, op.output.format.fraction).with_range(*(int(end) for end in ends))
-        return Port(f"{op.output.name}/sum", op.output.channels // taps, exact)
+        words, source = summed_words(op, self._graph), self._interval(op.input)
+        tensor = sums_tensor(op, int(source.low[words].min()), int(source.high[words].max()))
+        return Port(tensor.name, tensor.size, tensor.format)
 
     def _accumulate(self, op: Window) -> AccumulateKernel:
         result, words = self._sums(op), summed_words(op, self._graph)

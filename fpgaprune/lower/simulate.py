@@ -1,4 +1,4 @@
-"""Beats moving through the processes of a streaming design, cycle by cycle: FIFO depths, latency, interval."""
+"""Beats moving through the processes of a design, cycle by cycle: FIFO depths, latency, interval."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from fpgaprune.errors import GraphError
 from fpgaprune.lower.kernels import ArgMaxKernel, MatMulKernel, MatVecKernel, MaximumKernel, ScanKernel, results
 from fpgaprune.lower.streams import firings
+from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +56,32 @@ def fifo_depths(inputs: tuple[Port, ...], kernels: tuple[Kernel, ...], outputs: 
 
     Every process fires once a cycle as soon as its sources have beats, and writes what it makes of them after a
     pipeline whose length is bounded generously. The most beats that then meet in a FIFO are its depth: what is in a
-    longer branch's pipelines must find room in the shorter one.
+    longer branch's pipelines must find room in the shorter one. Where a process takes several cycles a beat, all
+    spread their firings over the time of the slowest, since a faster one waits for it anyway; what holds the beats of
+    that schedule lets processes that fire as soon as they can keep up with it.
     """
-    most = simulate(inputs, kernels, outputs).most
+    most = simulate(inputs, kernels, outputs, pace=_even_pace(kernels)).most
     return {name: max(count, LEAST_DEPTH) for name, count in most.items()}
+
+
+def _even_pace(kernels: tuple[Kernel, ...]) -> dict[str, int]:
+    cycles = {kernel.name: interval_bound(kernel) for kernel in kernels}
+    if max(cycles.values(), default=1) == 1:
+        return cycles
+    count = {kernel.name: len(firings(kernel)[1]) for kernel in kernels}
+    slowest = max(count[name] * cycles[name] for name in cycles)
+    return {name: slowest // max(count[name], 1) for name in cycles}
+
+
+def interval_bound(kernel: Kernel) -> int:
+    """Return cycles between two firings of a process; of a loop with folded matrices, which work in turn, a bound."""
+    match kernel:
+        case MatVecKernel():
+            return kernel.interval
+        case ScanKernel() if any(interval_bound(inner) > 1 for inner in kernel.body):
+            return latency_bound(kernel)
+        case _:
+            return 1
 
 
 def simulate(
@@ -88,6 +111,11 @@ def simulate(
 def latency_bound(kernel: Kernel) -> int:
     """Return cycles that the pipeline of a process does not exceed: a level of its tree a cycle, and a few more."""
     match kernel:
+        case MatVecKernel() if isinstance(kernel.plan, Folded):
+            program = kernel.program
+            filling = program.banks.depth + program.banks.rounds if program.banks else 0
+            parts = int(np.bincount(program.part_row, minlength=1).max())
+            return 2 * _PLAIN_LATENCY + filling + program.slots + math.ceil(math.log2(parts + 1))
         case MatVecKernel():
             terms = int(np.diff(kernel.weights.row_start).max(initial=0))
         case MatMulKernel():
@@ -132,13 +160,14 @@ class _Process:
     def arrive(self) -> None:
         self._pipeline.popleft()
 
-    def stop(self) -> None:
-        self._stopped += 1
+    def stop(self, cycles: int) -> None:
+        self._stopped += cycles
 
-    def has_plans(self, now: int) -> bool:
-        """Whether something will happen in it later, whatever the others do."""
-        coming = bool(self._pipeline) and self._pipeline[0] + self._stopped > now
-        return coming or (self._free > now and not self.exhausted)
+    def plans(self, now: int) -> list[int]:
+        """Return the later cycles in which something will happen in it, whatever the others do."""
+        coming = [self._pipeline[0] + self._stopped] if self._pipeline else []
+        free = [] if self.exhausted else [self._free]
+        return [cycle for cycle in (*coming, *free) if cycle > now]
 
     def reads(self) -> tuple[str, ...]:
         return self._reads[self._fired % len(self._reads)]
@@ -175,11 +204,12 @@ class _Simulation:
         now = 0
         open_ones = self._processes
         while open_ones:
-            if not self._cycle(open_ones, now):
+            following = self._cycle(open_ones, now)
+            if following is None:
                 msg = "the processes of this design wait for each other; please report this network"
                 raise GraphError(msg)
-            now += 1
-            self._note_ends(now)
+            self._note_ends(now + 1)
+            now = following
             open_ones = [process for process in open_ones if not process.done]
         inner = {name for process in self._processes for name in process.made} - set(self._leaving)
         first, last = (self._ends[0], self._ends[-1]) if self._ends else (now, now)
@@ -187,18 +217,22 @@ class _Simulation:
             {name: max(self._most[name], 1) for name in sorted(inner)}, first, max(1, last - first), self._stalls
         )
 
-    def _cycle(self, processes: list[_Process], now: int) -> bool:
+    def _cycle(self, processes: list[_Process], now: int) -> int | None:
         """Let what is due arrive and what can fire do so, all by what the cycle before left.
 
-        Return whether any did, or will do so whatever the others do.
+        Return the next cycle in which anything can happen, or None where nothing ever will.
         """
         arriving = [process for process in processes if process.arriving(now)]
         stopped = [process for process in arriving if not all(map(self._has_room, process.made))]
         moving = [process for process in processes if process not in stopped]
         firing = [each for each in moving if each.ready(now) and all(map(self._has_beat, each.reads()))]
+        idle = len(arriving) == len(stopped) and not firing
+        following = min((cycle for each in moving for cycle in each.plans(now)), default=None) if idle else now + 1
+        if following is None:
+            return None
         for process in stopped:
-            process.stop()
-        self._stalls += len(stopped)
+            process.stop(following - now)
+        self._stalls += len(stopped) * (following - now)
         read = [name for process in firing for name in process.reads()]
         for process in arriving:
             if process not in stopped:
@@ -207,7 +241,7 @@ class _Simulation:
         for process in firing:
             process.fire(now)
         self._fill.subtract(read)
-        return len(arriving) > len(stopped) or bool(firing) or any(process.has_plans(now) for process in moving)
+        return following
 
     def _has_room(self, name: str) -> bool:
         return self._depths is None or name in self._leaving or self._fill[name] < self._depths[name]

@@ -102,7 +102,7 @@ def firings(kernel: Kernel) -> Firings:
     """Return what a process reads and writes, cycle by cycle, for one sample."""
     beats = max((port.beats for port in results(kernel)), default=0)
     match kernel:
-        case MatMulKernel():
+        case MatMulKernel() if not kernel.is_whole:
             return _matmul_firings(kernel)
         case WindowKernel():
             return _window_firings(kernel)

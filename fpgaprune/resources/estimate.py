@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fpgaprune.lower import Kernel, Lowered, ScanKernel, results, simulate
+from fpgaprune.lower import Kernel, Lowered, MatVecKernel, ScanKernel, results, simulate
 from fpgaprune.resources.costs import costs, fifo_memory
 from fpgaprune.resources.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.resources.values import Kind, LayerResources, Resources
-from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +23,10 @@ def estimate(lowered: Lowered) -> Resources:
     fabric = FABRICS[lowered.design.board.family]
     budget = lowered.design.clock_ns * CLOCK_SHARE
     by_kernel = {kernel.name: costs(kernel, fabric, budget) for kernel in lowered.kernels}
-    streaming = lowered.design.interface is Interface.STREAM
     interval, latency = (
-        _streaming(lowered, by_kernel) if streaming else (1, _longest(lowered.kernels, _latencies(by_kernel)))
+        _dataflow(lowered, by_kernel)
+        if lowered.design.is_dataflow
+        else (1, _longest(lowered.kernels, _latencies(by_kernel)))
     )
     return Resources(
         kind=Kind.ESTIMATE,
@@ -61,7 +61,7 @@ def _latencies(by_kernel: Mapping[str, Sequence[LayerResources]]) -> dict[str, i
     return {name: layers[-1].latency_cycles for name, layers in by_kernel.items()}
 
 
-def _streaming(lowered: Lowered, by_kernel: Mapping[str, Sequence[LayerResources]]) -> tuple[int, int]:
+def _dataflow(lowered: Lowered, by_kernel: Mapping[str, Sequence[LayerResources]]) -> tuple[int, int]:
     """Return interval and latency in cycles, of samples that come one after the other, with the design's FIFOs."""
     pace = {kernel.name: _pace(kernel, by_kernel[kernel.name]) for kernel in lowered.kernels}
     latency = _latencies(by_kernel) | {
@@ -72,7 +72,9 @@ def _streaming(lowered: Lowered, by_kernel: Mapping[str, Sequence[LayerResources
 
 
 def _pace(kernel: Kernel, layers: Sequence[LayerResources]) -> int:
-    """Cycles between two firings: a loop waits for its body."""
+    """Cycles between two firings: lanes work through their slots, a loop waits for its body."""
+    if isinstance(kernel, MatVecKernel):
+        return kernel.interval
     if isinstance(kernel, ScanKernel):
         return _longest(kernel.body, {layer.tensor: layer.latency_cycles for layer in layers}) + 1
     return 1

@@ -71,3 +71,21 @@ def memory(words: int, width: int, *, read_only: bool = False) -> Memory:
         shapes = BRAM_SHAPES[:1] if read_only else BRAM_SHAPES  # a table's two ports read for two elements
         return Memory(0, min(math.ceil(width / wide) * math.ceil(words / deep) for wide, deep in shapes))
     return Memory(width * math.ceil(words / LUT_BITS), 0)
+
+
+def two_port(words: int, width: int) -> Memory:
+    """Return what a memory takes that is written at one address and read at another in the same cycle.
+
+    Four look-up tables are six bits of 32 words or three bits of 64 (RAM32M, RAM64M; AMD UG474); deeper ones choose.
+    """
+    if words * width >= BRAM_FROM_BITS:
+        return memory(words, width)
+    if words <= LUT_BITS // 2:
+        return Memory(4 * math.ceil(width / 6), 0)
+    blocks = math.ceil(words / LUT_BITS)
+    return Memory(4 * blocks * math.ceil(width / 3) + chosen(blocks) * width, 0)
+
+
+def chosen(candidates: int) -> int:
+    """Return look-up tables that choose one bit among so many: a table chooses among four."""
+    return math.ceil(max(0, candidates - 1) / 3)

@@ -1,27 +1,29 @@
-"""A graph with a strategy for each matrix, a board, a clock and an interface."""
+"""A graph with a plan for each matrix, a board, a clock and an interface."""
 
 from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from fpgaprune.errors import InputError
 from fpgaprune.intervals import verify
-from fpgaprune.ir import MatVec, Reshape, Scan, Window
+from fpgaprune.ir import MatVec, Reshape, Scan, Tensor, Window
 from fpgaprune.passes import optimise
 from fpgaprune.passes.drop_rows import pick_rows
 from fpgaprune.paths import identifier
 from fpgaprune.schedule.loops import forward_loops
-from fpgaprune.schedule.sums import is_summed
+from fpgaprune.schedule.plans import Folded, Multiply, Plan
+from fpgaprune.schedule.sums import is_summed, summed_matrix, sums_tensor
 from fpgaprune.schedule.vectors import as_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fpgaprune.board import Board
-    from fpgaprune.ir import Graph, Tensor
+    from fpgaprune.ir import Graph
 
 PARALLEL_LIMIT = 4096
 """Elements of a vector that the vendor tool still gives a register each (AMD UG1399, array partition)."""
@@ -33,12 +35,6 @@ PORT_BITS = 4096
 _MOST_AXES = 2
 
 
-class Strategy(enum.Enum):
-    """How a matrix is built."""
-
-    MULTIPLY = "multiply"  # one constant multiplication for each non-zero weight, interval 1
-
-
 class Interface(enum.Enum):
     """How vectors enter and leave the design."""
 
@@ -48,10 +44,10 @@ class Interface(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """What is to be built: ``strategies`` has one entry for each `MatVec` of the graph, by its tensor's name.
+    """What is to be built: ``plans`` has one for each `MatVec` of the graph that has weights, by its tensor's name.
 
     Raises:
-        InputError: a matrix without a strategy, a clock period that is not positive.
+        InputError: a matrix without a plan, a clock period that is not positive.
     """
 
     name: str
@@ -59,16 +55,30 @@ class Design:
     board: Board
     clock_ns: float
     interface: Interface
-    strategies: Mapping[str, Strategy]
+    plans: Mapping[str, Plan]
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.clock_ns) and self.clock_ns > 0):
             msg = f"the clock period must be a positive number of ns, not {self.clock_ns}"
             raise InputError(msg)
         for op in matrices(self.graph):
-            if op.output.name not in self.strategies:
-                msg = f"{op.output.name}: no strategy was chosen for this matrix"
+            if op.weights.nonzeros and op.output.name not in self.plans:
+                msg = f"{op.output.name}: no plan was made for this matrix"
                 raise InputError(msg)
+
+    @property
+    def is_dataflow(self) -> bool:
+        """Whether kernels are processes joined by streams; else they are one pipeline that takes a vector a cycle."""
+        return self.interface is Interface.STREAM or any(isinstance(plan, Folded) for plan in self.plans.values())
+
+
+Planner: TypeAlias = Callable[[MatVec, Tensor], Plan]
+"""Makes the plan of a matrix that has weights; it is given the tensor that the matrix reads, too."""
+
+
+def multiply(_op: MatVec, _source: Tensor) -> Plan:
+    """Plan one constant multiplication for each non-zero weight."""
+    return Multiply()
 
 
 def matrices(graph: Graph) -> tuple[MatVec, ...]:
@@ -89,9 +99,9 @@ def schedule(
     name: str = "net",
     clock_ns: float | None = None,
     interface: Interface = Interface.PARALLEL,
-    strategy: Strategy = Strategy.MULTIPLY,
+    planner: Planner = multiply,
 ) -> Design:
-    """Clean the graph up, verify it, and choose a strategy for each matrix; the clock defaults to the board's.
+    """Clean the graph up, verify it, and plan each matrix; the clock defaults to the board's.
 
     A parallel design is a graph of vectors alone; in a streaming one only the bodies of loops are.
 
@@ -102,10 +112,27 @@ def schedule(
     verify(graph)
     clean = optimise(graph)
     shaped = _parallel(clean) if interface is Interface.PARALLEL else _streaming(clean)
-    strategies = {op.output.name: strategy for op in matrices(shaped)}
-    return Design(
-        identifier(name), shaped, board, board.clock_ns if clock_ns is None else clock_ns, interface, strategies
-    )
+    plans = {
+        op.output.name: planner(op, source)
+        for op, source in _planned(shaped, streaming=interface is Interface.STREAM)
+        if op.weights.nonzeros
+    }
+    return Design(identifier(name), shaped, board, board.clock_ns if clock_ns is None else clock_ns, interface, plans)
+
+
+def _planned(graph: Graph, *, streaming: bool) -> Iterator[tuple[MatVec, Tensor]]:
+    """Yield each matrix as it is built, and what it reads: in a stream that can be the sums over a window."""
+    for op in graph.ops:
+        if isinstance(op, MatVec):
+            source = graph.tensors[op.input]
+            window = graph.producers[op.input]
+            if streaming and isinstance(window, Window) and is_summed(window, graph):
+                summed = graph.tensors[window.input].format
+                yield summed_matrix(op, window), sums_tensor(window, summed.low, summed.high)
+            else:
+                yield op, source
+        elif isinstance(op, Scan):
+            yield from _planned(op.body, streaming=False)
 
 
 def _parallel(graph: Graph) -> Graph:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpgaprune.ir import MatVec
+from fpgaprune.fixed import Fixed
+from fpgaprune.ir import MatVec, Tensor
 from fpgaprune.windows import Windows
 
 if TYPE_CHECKING:
@@ -33,6 +34,19 @@ def summed_words(op: Window, graph: Graph) -> Int64Array | None:
         return None
     of_taps = op.kept.reshape(taps, -1) - np.arange(taps)[:, np.newaxis] * channels
     return of_taps[0] if (of_taps == of_taps[0]).all() and of_taps.max(initial=0) < channels else None
+
+
+def summed_matrix(op: MatVec, window: Window) -> MatVec:
+    """Return the matrix that reads the sums over all taps instead of the taps, which it treats alike."""
+    first_tap = np.arange(op.weights.shape[1]) < op.weights.shape[1] // window.windows.taps
+    return replace(op, weights=op.weights.select_columns(first_tap))
+
+
+def sums_tensor(window: Window, low: int, high: int) -> Tensor:
+    """Return the sums over all taps of words in ``low``…``high``, in the format that holds them."""
+    taps, made = window.windows.taps, window.output
+    exact = Fixed(True, 1, made.format.fraction).with_range(low * taps, high * taps)
+    return Tensor(f"{made.name}/sum", (made.channels // taps,), exact)
 
 
 def _treats_taps_alike(weights: SparseMatrix, taps: int) -> bool:

@@ -11,7 +11,8 @@ from fpgaprune import board
 from fpgaprune.emit.manifest import SCHEMA
 from fpgaprune.emit.project import NAME
 from fpgaprune.errors import InputError
-from fpgaprune.schedule import Design, Interface, Strategy
+from fpgaprune.schedule import Design, Interface
+from fpgaprune.schedule.store import plans_from_text
 from fpgaprune.serialise import graph_from_text
 
 if TYPE_CHECKING:
@@ -56,15 +57,16 @@ class ProjectFolder:
 
 
 def _design(path: Path, manifest: Mapping[str, Any]) -> Design:
-    graph = graph_from_text(_read(path / "graph.json", f"{path} is not complete: it has no graph.json"))
+    texts = [_read(path / name, f"{path} is not complete: it has no {name}") for name in ("graph.json", "plans.json")]
+    graph, plans = graph_from_text(texts[0]), plans_from_text(texts[1])
     try:
         return Design(
             manifest["name"],
             graph,
-            board.load(manifest["board"]),
+            board.from_data(manifest["board"]),
             float(manifest["clock_ns"]),
             Interface(manifest["interface"]),
-            {name: Strategy(value) for name, value in manifest["strategies"].items()},
+            plans,
         )
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         msg = f"{path / NAME} is not a manifest of this version: {type(error).__name__}: {error}"

@@ -17,6 +17,39 @@ struct Beat {
   Word word[SIZE];
 };
 
+// An array as one beat.
+template <class Word, int SIZE>
+inline void enter(const Word words[SIZE], hls::stream<Beat<Word, SIZE>> &beats) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE off
+#pragma HLS PIPELINE II = 1
+#endif
+  Beat<Word, SIZE> beat;
+  for (int i = 0; i < SIZE; ++i) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    beat.word[i] = words[i];
+  }
+  beats.write(beat);
+}
+
+// One beat as an array.
+template <class Word, int SIZE>
+inline void leave(hls::stream<Beat<Word, SIZE>> &beats, Word words[SIZE]) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE off
+#pragma HLS PIPELINE II = 1
+#endif
+  const Beat<Word, SIZE> beat = beats.read();
+  for (int i = 0; i < SIZE; ++i) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    words[i] = beat.word[i];
+  }
+}
+
 } // namespace fpgaprune
 
 #endif

@@ -5,6 +5,13 @@
 
 #include "integers.h"
 
+// A function that a compiler for simulation keeps apart: thousands of them in one body would take it minutes.
+#ifdef __SYNTHESIS__
+#define FPGAPRUNE_APART inline
+#else
+#define FPGAPRUNE_APART __attribute__((noinline)) inline
+#endif
+
 namespace fpgaprune {
 
 // start + input[column[0]] * weight[0] + ... over COUNT non-zero weights. Unrolled, tables and zeros leave no trace.
@@ -21,6 +28,17 @@ inline Sum dot(const Input *input, const Column *column, const Number *weight, S
     sum += input[column[i]] * Weight(weight[i]);
   }
   return sum;
+}
+
+// left * 2^left_shift plus right * 2^right_shift, or minus. Result holds it, so that the bits beyond need not be made.
+template <class Result, class Left, class Right>
+inline Result add_shifted(Left left, int left_shift, Right right, int right_shift, bool minus) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
+  const Result one = Result(left) << left_shift;
+  const Result other = Result(right) << right_shift;
+  return minus ? Result(one - other) : Result(one + other);
 }
 
 // The largest of value[0], value[STRIDE], value[2 * STRIDE] and so on, COUNT in all: a tree of halves.

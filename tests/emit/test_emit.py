@@ -49,6 +49,7 @@ def test_the_list_of_files_of_a_project():
         "README.md",
         "fpgaprune.json",
         "graph.json",
+        "plans.json",
         "scripts/build_vivado.tcl",
         "scripts/hls_config.cfg",
         "scripts/run_hls.tcl",
@@ -78,7 +79,7 @@ def test_the_manifest_holds_the_digest_of_every_other_file():
     files = project(tiny()).files
     manifest = json.loads(files["fpgaprune.json"])
     assert set(manifest["files"]) == set(files) - {"fpgaprune.json"}
-    assert manifest["board"] == "pynq-z2"
+    assert manifest["board"]["name"] == "pynq-z2"
     assert [kernel["nonzeros"] for kernel in manifest["kernels"]] == [3, 2]
 
 

@@ -13,7 +13,7 @@ from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.intervals import analyse
 from fpgaprune.ir import Graph, Input, MatVec, Requantise, Tensor
 from fpgaprune.lower import MatVecKernel, Word, lower, run
-from fpgaprune.schedule import Design, Interface, Strategy, schedule
+from fpgaprune.schedule import Design, Interface, Multiply, schedule
 from fpgaprune.sparse import SparseMatrix
 from tests.graphs import random_graph, random_inputs
 
@@ -21,8 +21,8 @@ PYNQ = board.load("pynq-z2")
 
 
 def unoptimised(graph):
-    strategies = {op.output.name: Strategy.MULTIPLY for op in graph.ops if isinstance(op, MatVec)}
-    return Design("net", graph, PYNQ, 10.0, Interface.PARALLEL, strategies)
+    plans = {op.output.name: Multiply() for op in graph.ops if isinstance(op, MatVec)}
+    return Design("net", graph, PYNQ, 10.0, Interface.PARALLEL, plans)
 
 
 def outputs(lowered, inputs):

@@ -15,7 +15,7 @@ from fpgaprune.lower import kernels, lower
 from fpgaprune.resources import estimate
 from fpgaprune.schedule import Interface, schedule
 from tests.graphs import random_network_graph
-from tests.nets import PYNQ
+from tests.nets import PYNQ, mixed
 
 SEEDS = range(60)
 
@@ -27,15 +27,14 @@ def members(union):
 @pytest.fixture(scope="module")
 def drawn():
     """Return the ops, kernels and views of random networks in both interfaces."""
-    graphs = [random_network_graph(seed) for seed in SEEDS]
-    ops = {type(op) for graph in graphs for op in graph.ops}
+    graphs = {seed: random_network_graph(seed) for seed in SEEDS}
+    ops = {type(op) for graph in graphs.values() for op in graph.ops}
     found, views = set(), set()
-    for graph in graphs:
+    for seed, graph in graphs.items():
         for interface in Interface:
-            lowered = lower(schedule(graph, PYNQ, interface=interface))
+            lowered = lower(schedule(graph, PYNQ, interface=interface, planner=mixed(seed)))
             found |= {type(kernel) for kernel in lowered.every_kernel}
-            streaming = interface is Interface.STREAM
-            views |= {type(view) for view, _ in kernel_views(lowered, names_of(lowered), streaming=streaming)}
+            views |= {type(view) for view, _ in kernel_views(lowered, names_of(lowered))}
             assert {layer.tensor for layer in estimate(lowered).layers} == {k.name for k in lowered.every_kernel}
             assert all(describe(kernel) for kernel in lowered.every_kernel)
     return ops, found, views

@@ -12,9 +12,10 @@ from fpgaprune.fixed import Fixed
 from fpgaprune.intervals import verify
 from fpgaprune.ir import Graph, Input, MatVec, Tensor
 from fpgaprune.lower import lower
+from fpgaprune.lower.operations import operations
 from fpgaprune.passes import optimise
 from fpgaprune.passes.factor_rows import factor_rows
-from fpgaprune.resources.tree import multiplications
+from fpgaprune.resources import pipeline
 from fpgaprune.schedule import schedule
 from fpgaprune.sparse import SparseMatrix
 from tests.graphs import random_inputs
@@ -51,7 +52,7 @@ def test_a_mean_is_a_sum_and_one_product():
     factored = factor_rows(graph)
     assert matrices(factored) == [[[1] * 20], [[205]]]
     kernels = lower(schedule(graph, PYNQ)).kernels
-    assert sum(multiplications(kernel).multipliers for kernel in kernels) == 1
+    assert sum(pipeline.multipliers(operations(kernel)) for kernel in kernels) == 1
 
 
 def test_signs_and_powers_of_two_stay_with_the_terms():

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from alkaid.cmvm import cmvm_solve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,26 +15,28 @@ from fpgaprune import board
 from fpgaprune.digits import signed_digits, trailing_zeros
 from fpgaprune.fixed import Fixed, Overflow, Rounding, smallest_word
 from fpgaprune.lower import lower
-from fpgaprune.resources import AMOUNTS, Kind, estimate, to_data
-from fpgaprune.resources.tree import levels, multiplications, widths
-from fpgaprune.schedule import schedule
+from fpgaprune.lower.operations import operations, widths
+from fpgaprune.resources import AMOUNTS, Kind, estimate, pipeline, to_data
+from fpgaprune.resources.fabric import FABRICS
+from fpgaprune.schedule import multiply, schedule
+from fpgaprune.schedule.adders import adders_planner
 from fpgaprune.sparse import SparseMatrix
-from tests.nets import PYNQ, mlp
+from tests.nets import PYNQ, mlp, sparse_weights
 
 U8 = Fixed(False, 8, 8, Rounding.RND, Overflow.SAT)
 
 
-def one_matrix(weights, bias=None, target=PYNQ):
+def one_matrix(weights, bias=None, planner=multiply):
     weights = np.array(weights)
     rows, columns = weights.shape
     bias = [0] * rows if bias is None else bias
     graph = mlp((columns, rows), weights=[SparseMatrix.from_dense(weights)], biases=[bias])
-    return lower(schedule(graph, target))
+    return lower(schedule(graph, PYNQ, planner=planner))
 
 
-def kernel_of(weights, bias=None):
-    (kernel,) = one_matrix(weights, bias).kernels
-    return kernel
+def made_of(weights, bias=None, planner=multiply):
+    (kernel,) = one_matrix(weights, bias, planner=planner).kernels
+    return operations(kernel)
 
 
 @given(st.integers(-(2**60), 2**60))
@@ -60,26 +63,62 @@ def test_widths_are_those_of_the_smallest_word(pairs):
 
 
 def test_powers_of_two_are_wires_two_digits_are_an_adder_more_are_a_multiplier():
-    found = multiplications(kernel_of([[1, -4, 3, 0, 11], [0, 8, 0, 5, 0]]))
-    assert found.multipliers == 1
-    assert found.adder_bits == 2 * 9
+    made = made_of([[1, 3], [8, 0], [0, 11]])
+    assert pipeline.multipliers(made) == 1
+    assert pipeline.adder_bits(made) == 9 + 10  # 3 times 8 bits, and its sum with 8 bits: 255 * 4 needs ten
 
 
-def test_equal_products_are_computed_once_but_not_of_other_inputs_or_signs():
-    assert multiplications(kernel_of([[11, 1], [11, 2]])).multipliers == 1
-    assert multiplications(kernel_of([[11, 1], [-11, 2]])).multipliers == 2
-    assert multiplications(kernel_of([[11, 11], [1, 0]])).multipliers == 2
+@pytest.mark.parametrize(
+    ("weights", "multipliers"), [([[11, 1], [11, 2]], 1), ([[11, 1], [-11, 2]], 2), ([[11, 11], [1, 0]], 2)]
+)
+def test_equal_products_are_computed_once_but_not_of_other_inputs_or_signs(weights, multipliers):
+    assert pipeline.multipliers(made_of(weights)) == multipliers
 
 
 def test_an_adder_spans_the_exact_width_above_the_bits_that_only_one_operand_has():
     # 255 + 255 needs 9 bits; 255 + 2 * 255 needs 10, of which the lowest belongs to one operand alone
-    assert [level.adder_bits for level in levels(kernel_of([[1, 1]]))] == [0, 9]
-    assert [level.adder_bits for level in levels(kernel_of([[1, 2]]))] == [0, 9]
+    assert pipeline.adder_bits(made_of([[1, 1]])) == 9
+    assert pipeline.adder_bits(made_of([[1, 2]])) == 9
 
 
-def test_the_tree_is_balanced_and_holds_one_adder_less_than_terms():
-    assert len(levels(kernel_of([[1] * 9]))) == 5
-    assert len(levels(kernel_of([[1] * 8], [3]))) == 5
+def test_a_negative_row_is_subtracted_from_zero_over_its_whole_width():
+    assert pipeline.adder_bits(made_of([[-4]])) == 9
+    assert pipeline.adder_bits(made_of([[-1, 1]])) == 9
+
+
+def test_shared_additions_are_counted_once():
+    made = made_of([[5, 0], [10, 1], [-5, 1]], planner=adders_planner)
+    assert pipeline.multipliers(made) == 0
+    assert pipeline.adder_bits(made) == (11 - 2) + (12 - 1) + 12  # 5 x; 10 x + y; y - 5 x
+
+
+@pytest.mark.parametrize(("sparsity", "shape"), [(0, (32, 16)), (0.5, (32, 32)), (0.9, (32, 64)), (0.95, (16, 32))])
+def test_adders_span_no_more_bits_than_those_of_the_solver_alone(sparsity, shape):
+    weights = sparse_weights(np.random.default_rng(0), *shape, sparsity)
+    programs = cmvm_solve(weights.dense().T.astype(np.float32), qintervals=[(0.0, 255.0, 1.0)] * shape[1])
+    made = made_of(weights.dense(), planner=adders_planner)
+    assert pipeline.adder_bits(made) <= sum(op.cost for program in programs for op in program.ops)
+
+
+def cuts(weights, budget, *, finished=False):
+    return pipeline.stages(made_of(weights), FABRICS[PYNQ.family], budget, finished=finished)  # 2.1 and 4.2 ns
+
+
+def test_the_pipeline_is_cut_before_the_operation_that_would_pass_the_budget():
+    assert cuts([[1] * 8], 2.1) == (1, 2)
+    assert cuts([[1] * 8], 4.2) == (2,)
+    assert cuts([[1] * 8], 4.2, finished=True) == (2,)
+    assert cuts([[1] * 8], 2.1, finished=True) == (1, 2, 3)
+    assert cuts([[11, 13] * 4], 6.4) == (2,)
+    assert cuts([[11, 13] * 4], 1.0) == (1, 2, 3)  # an operation that is slower than the clock has a stage of its own
+    assert cuts([[1]], 1.0, finished=True) == ()
+
+
+def test_a_cut_stores_what_is_read_later_once_and_no_constant():
+    made = made_of([[1, 1, 1, 0], [1, 1, 0, 0]], [7, 0])
+    # after one level: x0 + x1, which the first row adds on and the second row is, and x2 + 7
+    assert pipeline.live_bits(made, (1,)) == 2 * 9 + 9
+    assert pipeline.live_bits(made, (1, 2)) == 2 * 9 + 9 + 10 + 9
 
 
 def test_dsp_slices_grow_with_operands_that_a_slice_cannot_take():

@@ -8,9 +8,10 @@ import subprocess
 import pytest
 
 from fpgaprune import tools
-from fpgaprune.schedule import Interface
+from fpgaprune.schedule import Access, Interface, multiply
+from fpgaprune.schedule.adders import adders_planner
 from tests.graphs import random_graph, random_inputs, random_network_graph
-from tests.nets import project
+from tests.nets import folded, mixed, project
 
 DRIVER = """
 #include <cstdlib>
@@ -89,12 +90,12 @@ def check_text(folder, name, samples):
     )
 
 
-def mismatches(tmp_path, graphs, interface, samples=24):
+def mismatches(tmp_path, graphs, interface, samples=24, planner=multiply):
     """Compile the networks, seed → graph, into one program and return name → differing words."""
     includes, checks, names = [], [], [f"net{seed}" for seed in graphs]
     for (seed, graph), name in zip(graphs.items(), names, strict=True):
         folder = tmp_path / name
-        project(graph, random_inputs(graph, samples, seed), name, interface=interface).write(folder)
+        project(graph, random_inputs(graph, samples, seed), name, interface, planner).write(folder)
         includes.append((folder / "sim" / "design.cpp").read_text().replace("../src", f"{folder}/src"))
         checks.append(check_text(folder, name, samples))
     driver = tmp_path / "driver.cpp"
@@ -124,6 +125,33 @@ def test_random_networks_of_vectors_are_exact_in_c_simulation(tmp_path, first):
 def test_random_networks_of_every_kind_are_exact_in_c_simulation(tmp_path, first, interface):
     graphs = {seed: random_network_graph(seed) for seed in range(first, first + 50)}
     assert mismatches(tmp_path, graphs, interface) == exact(graphs)
+
+
+PLANNERS = {
+    "adders": adders_planner,
+    "one lane": folded(1 << 20),
+    "lanes": folded(3),
+    "a lane a weight": folded(1),
+    "fabric": folded(5, fabric=True),
+    "one bank": folded(4, Access.MEMORIES),
+    "banks": folded(4, Access.MEMORIES, 3),
+}
+
+
+@pytest.mark.needs("g++")
+@pytest.mark.parametrize("interface", list(Interface))
+@pytest.mark.parametrize("strategy", PLANNERS)
+def test_every_strategy_computes_the_same_on_networks_of_every_kind(tmp_path, strategy, interface):
+    start = 300 + 15 * list(PLANNERS).index(strategy)
+    graphs = {seed: random_network_graph(seed) for seed in range(start, start + 15)}
+    assert mismatches(tmp_path, graphs, interface, planner=PLANNERS[strategy]) == exact(graphs)
+
+
+@pytest.mark.needs("g++")
+@pytest.mark.parametrize("interface", list(Interface))
+def test_strategies_mixed_in_one_network_are_exact(tmp_path, interface):
+    graphs = {seed: random_network_graph(seed) for seed in range(600, 620)}
+    assert mismatches(tmp_path, graphs, interface, planner=mixed(7)) == exact(graphs)
 
 
 @pytest.mark.slow

@@ -1,0 +1,207 @@
+"""Views of folded matrices: lanes that work through the non-zeros slot by slot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.emit.cpp import as_table, literal, smallest_type, table, word_type
+from fpgaprune.emit.expressions import finished
+from fpgaprune.emit.views import BankedView, CaseView, LanesView, LaneView, MemoryView, PartView, TableView
+from fpgaprune.fixed import bounds
+from fpgaprune.lower import Word
+from fpgaprune.lower.partial import partial_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fpgaprune.emit.views import Declaration, ProcessView
+    from fpgaprune.fixed import IntArray
+    from fpgaprune.lower import MatVecKernel
+    from fpgaprune.schedule import Folded, LaneProgram
+    from fpgaprune.schedule.lanes import Banks
+    from fpgaprune.sparse import Int64Array
+
+
+def folded_view(
+    kernel: MatVecKernel, plan: Folded, design: str, scope: str, declared: Declaration, process: ProcessView | None
+) -> LanesView | BankedView:
+    """Return the view of a folded matrix: as a process, or as a function for the body of a loop."""
+    if kernel.program.banks is None:
+        return _lanes(kernel, plan, design, scope, declared, process)
+    return _banked(kernel, plan, kernel.program.banks, design, scope, declared, process)
+
+
+def _lanes(
+    kernel: MatVecKernel, plan: Folded, design: str, scope: str, declared: Declaration, process: ProcessView | None
+) -> LanesView:
+    lanes = kernel.program
+    return LanesView(
+        design=design,
+        scope=scope,
+        comment=declared.comment,
+        signature=declared.signature,
+        source_word=word_type(kernel.source.word),
+        result_word=word_type(kernel.result.word),
+        sum_word=word_type(_sum_word(kernel)),
+        weight_word=word_type(_weight_word(kernel)),
+        fabric=plan.fabric,
+        count=lanes.lanes,
+        slots=lanes.slots,
+        memories=(
+            _by_lane("weight", lanes, lanes.weight),
+            _flags("starts", lanes, lanes.part_start),
+        ),
+        lanes=tuple(_lane(lanes, number) for number in range(lanes.lanes)),
+        parts=len(lanes.part_row),
+        rows=tuple(_rows(kernel)),
+        process=process,
+    )
+
+
+def _sum_word(kernel: MatVecKernel) -> Word:
+    """One word for the running sums of all lanes, so that they are one loop."""
+    sums = partial_sums(kernel)
+    return Word.holding(bounds(sums.lane_low)[0], bounds(sums.lane_high)[1])
+
+
+def _weight_word(kernel: MatVecKernel) -> Word:
+    low, high = bounds(kernel.weights.weight)
+    return Word.holding(min(low, 0), max(high, 0))  # slots without a term have the weight 0
+
+
+def _lane(lanes: LaneProgram, number: int) -> LaneView:
+    """The elements that a lane reads: the one that most slots read, or none, is the default."""
+    mine = lanes.lane == number
+    slots, columns = lanes.slot[mine], lanes.column[mine]
+    read, count = np.unique(columns, return_counts=True)
+    default = int(read[count.argmax()])
+    cases = [
+        CaseView(tuple(slots[columns == column].tolist()), int(column))
+        for column in read[np.argsort(_first_slots(columns, slots, read), kind="stable")]
+        if column != default
+    ]
+    parts = tuple(PartView(int(part), int(lanes.part_end[part])) for part in np.flatnonzero(lanes.part_lane == number))
+    return LaneView(number, len(slots), tuple(cases), default, parts)
+
+
+def _first_slots(columns: Int64Array, slots: Int64Array, read: Int64Array) -> Int64Array:
+    first = np.full(len(read), slots.max(initial=0) + 1)
+    np.minimum.at(first, np.searchsorted(read, columns), slots)
+    return first
+
+
+def _rows(kernel: MatVecKernel) -> list[str]:
+    lanes = kernel.program
+    start = np.searchsorted(lanes.part_row, np.arange(kernel.result.size + 1))
+    rows = []
+    for row in range(kernel.result.size):
+        word = kernel.accumulator(row)
+        terms = [f"part[{place}]" for place in range(start[row], start[row + 1])]
+        bias = int(kernel.bias[row])
+        if bias or not terms:
+            terms.append(f"{word_type(word)}({literal(bias, word)})")
+        value = f"{word_type(word)}({' + '.join(terms)})"
+        rows.append(f"y[{row}] = {value if kernel.finish is None else finished(value, word, kernel.finish, row)}")
+    return rows
+
+
+def _grid(lanes: LaneProgram, values: IntArray) -> IntArray:
+    """Return a number for each lane and slot (lanes, slots), 0 where nothing is done."""
+    grid = np.zeros((lanes.lanes, lanes.slots), dtype=values.dtype)
+    grid[lanes.lane, lanes.slot] = values
+    return grid
+
+
+def _by_lane(name: str, lanes: LaneProgram, values: Int64Array) -> MemoryView:
+    return _memory(name, _grid(lanes, values))
+
+
+def _flags(name: str, lanes: LaneProgram, slots: Int64Array) -> MemoryView:
+    """Return one flag a lane and slot: whether a part starts or ends there, as ``slots`` says of each part."""
+    grid = np.zeros((lanes.lanes, lanes.slots), dtype=np.int64)
+    grid[lanes.part_lane, slots] = 1
+    return _memory(name, grid)
+
+
+def _memory(name: str, grid: Int64Array) -> MemoryView:
+    word = word_type(Word.holding(*bounds(grid)))
+    return MemoryView(word, smallest_type(grid), name, _nested(name, "", grid).numbers)
+
+
+def _nested(name: str, kind: str, grid: IntArray) -> TableView:
+    rows = [f"    {{{table(row).strip()}}}" for row in grid]
+    return TableView(kind, name, ",\n".join(rows))
+
+
+def _plain(name: str, values: Int64Array) -> TableView:
+    return TableView(smallest_type(values), name, table(as_table(values)))
+
+
+def _banked(
+    kernel: MatVecKernel,
+    plan: Folded,
+    banks: Banks,
+    design: str,
+    scope: str,
+    declared: Declaration,
+    process: ProcessView | None,
+) -> BankedView:
+    lanes = kernel.program
+    groups, partial = lanes.lanes // plan.banks, _sum_word(kernel)
+    total = Word.holding(bounds(kernel.sums.low)[0], bounds(kernel.sums.high)[1])
+    return BankedView(
+        design=design,
+        scope=scope,
+        comment=declared.comment,
+        signature=declared.signature,
+        source_word=word_type(kernel.source.word),
+        result_word=word_type(kernel.result.word),
+        sum_word=word_type(partial),
+        total_word=word_type(total),
+        weight_word=word_type(_weight_word(kernel)),
+        fabric=plan.fabric,
+        banks=plan.banks,
+        groups=groups,
+        count=lanes.lanes,
+        depth=banks.depth,
+        slots=lanes.slots,
+        rounds=banks.rounds,
+        size=kernel.result.size,
+        elements=_nested("element", smallest_type(np.array([kernel.source.size])), _elements(kernel, banks, plan)),
+        memories=(
+            _by_lane("address", lanes, banks.address[lanes.column]),
+            _by_lane("weight", lanes, lanes.weight),
+            _flags("starts", lanes, lanes.part_start),
+            _flags("ends", lanes, lanes.part_end),
+            _by_lane("position", lanes, banks.position[lanes.part_row[lanes.part]]),
+        ),
+        presence=_memory("present", _present(lanes, banks)),
+        bias=TableView(word_type(total), "bias", _biases(kernel, banks, groups, total)),
+        row_tables=(_plain("row_group", banks.group), _plain("row_position", banks.position)),
+        value="total" if kernel.finish is None else finished("total", total, kernel.finish),
+        process=process,
+    )
+
+
+def _elements(kernel: MatVecKernel, banks: Banks, plan: Folded) -> Int64Array:
+    """Return the element that goes to each place of each bank (banks, depth); what no lane reads stays element 0."""
+    places = np.zeros((plan.banks, banks.depth), dtype=np.int64)
+    read = np.unique(kernel.weights.column)
+    places[banks.bank[read], banks.address[read]] = read
+    return places
+
+
+def _present(lanes: LaneProgram, banks: Banks) -> Int64Array:
+    """Return whether each lane has a part of the row of each round (lanes, rounds)."""
+    present = np.zeros((lanes.lanes, banks.rounds), dtype=np.int64)
+    present[lanes.part_lane, banks.position[lanes.part_row]] = 1
+    return present
+
+
+def _biases(kernel: MatVecKernel, banks: Banks, groups: int, word: Word) -> str:
+    grid = np.zeros((groups, banks.rounds), dtype=object)
+    grid[banks.group, banks.position] = kernel.bias
+    rows: Sequence[str] = [", ".join(literal(int(value), word) for value in row) for row in grid]
+    return ",\n".join(f"    {{{row}}}" for row in rows)

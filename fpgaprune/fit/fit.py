@@ -1,0 +1,221 @@
+"""Strategy, lanes and reuse of every matrix, chosen together for a board."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from fpgaprune.errors import InputError
+from fpgaprune.fit.budget import Aim, Budget, Goal
+from fpgaprune.fit.explain import InfeasibleError, Situation, explain
+from fpgaprune.fit.optimise import optimise
+from fpgaprune.fit.points import Pricing, finer, points
+from fpgaprune.fit.problem import INTERVAL, LATENCY, Problem
+from fpgaprune.fit.timing import timing
+from fpgaprune.lower import MatVecKernel, lower
+from fpgaprune.resources import AMOUNTS, Resources, estimate
+from fpgaprune.schedule import Folded, Interface, matrices, schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.board import Board
+    from fpgaprune.fit.budget import Amounts
+    from fpgaprune.fit.optimise import Choice
+    from fpgaprune.fit.problem import Point
+    from fpgaprune.ir import Graph
+    from fpgaprune.lower import Lowered
+    from fpgaprune.schedule import Design, Plan
+
+_ROUNDS = 8
+"""Times that the budget is tightened by what FIFOs and processes turned out to take."""
+
+Progress: TypeAlias = Callable[[str], None]
+"""Is told what is being worked on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A design within its budget: ``resources`` is the estimate of all of it.
+
+    ``proven`` is whether the search for the best choice went to its end.
+    """
+
+    design: Design
+    resources: Resources
+    goal: Goal
+    budget: Budget
+    proven: bool
+
+    @property
+    def chosen(self) -> Mapping[str, Plan]:
+        """The plan of each matrix, by its tensor's name."""
+        return self.design.plans
+
+
+def silent(_text: str) -> None:
+    """Say nothing."""
+
+
+def fit(
+    graph: Graph,
+    board: Board,
+    *,
+    goal: Goal | None = None,
+    budget: Budget | None = None,
+    interface: Interface = Interface.PARALLEL,
+    clock_ns: float | None = None,
+    name: str = "net",
+    progress: Progress = silent,
+) -> Fitted:
+    """Return the design that is best at its goal, by default the shortest interval, among those within the budget.
+
+    Raises:
+        InfeasibleError: nothing fits; the message says what binds and which settings are the nearest that fit.
+        GraphError: a format that does not hold what reaches it.
+        InputError: a network too large for the interface, a bad clock.
+    """
+    base = schedule(graph, board, name=name, clock_ns=clock_ns, interface=interface)
+    return _Fit(base, goal or Goal(), budget or Budget(), progress).run()
+
+
+class _Fit:
+    """The search for one design; ``base`` has the graph as it is built."""
+
+    def __init__(self, base: Design, goal: Goal, budget: Budget, progress: Progress) -> None:
+        self._base = base
+        self._goal = goal
+        self._budget = budget
+        self._progress = progress
+        self._limits = budget.limits(base.board)
+        self._room = tuple(int(getattr(base.board.resources, name)) for name in AMOUNTS)
+        self._pricing = Pricing.of(base.board, base.clock_ns)
+
+    def run(self) -> Fitted:
+        lowered = lower(self._base)
+        choices = self._choices(lowered)
+        if self._base.interface is Interface.STREAM:
+            return self._best([self._settle(self._base.plans, choices)])
+        unfolded = {name: _unfolded(each) for name, each in choices.items()}
+        tried = [self._settle(self._base.plans, unfolded)]
+        if isinstance(tried[0], Situation) or self._goal.aim is not Aim.INTERVAL:
+            tried.append(self._settle({name: Folded(1) for name in choices}, choices))
+        return self._best(tried)
+
+    def _choices(self, lowered: Lowered) -> dict[str, tuple[Point, ...]]:
+        kernels = kernels_of(lowered)
+        choices = {}
+        for place, (name, kernel) in enumerate(kernels.items(), start=1):
+            self._progress(f"{kernel.layer}: what each strategy takes ({place} of {len(kernels)})")
+            choices[name] = points(kernel, self._pricing, self._room)
+        return choices
+
+    def _best(self, tried: list[Fitted | Situation]) -> Fitted:
+        fitted = [each for each in tried if isinstance(each, Fitted)]
+        if fitted:
+            return min(fitted, key=self._merit)
+        raise InfeasibleError(explain([each for each in tried if isinstance(each, Situation)]))
+
+    def _merit(self, fitted: Fitted) -> tuple[float, float]:
+        area = sum(price * count for price, count in zip(self._price, totals(fitted.resources), strict=True))
+        match self._goal.aim:
+            case Aim.INTERVAL:
+                return fitted.resources.interval_cycles, area
+            case Aim.LATENCY:
+                return fitted.resources.latency_cycles, area
+            case Aim.AREA:
+                return area, fitted.resources.interval_cycles
+
+    def _settle(self, plans: Mapping[str, Plan], choices: Mapping[str, tuple[Point, ...]]) -> Fitted | Situation:
+        """Choose with what is no matrix as it was in the design before, until a design is within the budget."""
+        lowered = lower(replace(self._base, plans=plans))
+        resources = estimate(lowered)
+        fixed = self._fixed(lowered, resources)
+        most = self._most()
+        for number in range(_ROUNDS):
+            self._progress("choosing strategies and lanes")
+            problem = self._problem(lowered, resources, choices, fixed, most)
+            choice = optimise(problem)
+            if choice is None:
+                return Situation(problem, lowered, self._budget)
+            if number == 0:
+                choices = self._finer(lowered, choice, choices)
+                choice = optimise(replace(problem, choices=choices)) or choice
+            lowered = lower(self._design(choice))
+            resources = estimate(lowered)
+            over = self._over(resources)
+            if not over and all(used <= limit for used, limit in zip(totals(resources), self._limits, strict=True)):
+                return Fitted(lowered.design, resources, self._goal, self._budget, choice.proven)
+            most = {name: value - over.get(name, 0) for name, value in most.items()}
+            fixed = tuple(map(max, fixed, self._fixed(lowered, resources)))
+        msg = (
+            f"{self._base.name}: no design settled within the budget in {_ROUNDS} rounds; allow a little more of the "
+            "board or of time"
+        )
+        raise InputError(msg)
+
+    def _finer(
+        self, lowered: Lowered, choice: Choice, choices: Mapping[str, tuple[Point, ...]]
+    ) -> dict[str, tuple[Point, ...]]:
+        """Return more ways to fold each matrix that was folded, near the interval that it may have."""
+        found = dict(choices)
+        for name, kernel in kernels_of(lowered).items():
+            point = choice.points[name]
+            if isinstance(point.plan, Folded):
+                self._progress(f"{kernel.layer}: more numbers of lanes")
+                longest = choice.interval / kernel.result.beats if self._goal.aim is Aim.INTERVAL else point.interval
+                found[name] = finer(kernel, longest, choices[name], self._pricing)
+        return found
+
+    def _design(self, choice: Choice) -> Design:
+        return replace(self._base, plans={name: point.plan for name, point in choice.points.items()})
+
+    def _problem(
+        self,
+        lowered: Lowered,
+        resources: Resources,
+        choices: Mapping[str, tuple[Point, ...]],
+        fixed: Amounts,
+        most: Mapping[str, float],
+    ) -> Problem:
+        latencies = {layer.tensor: layer.latency_cycles for layer in resources.layers}
+        layers = {kernel.name: name for name, kernel in kernels_of(lowered).items()}
+        bounds = timing(lowered, latencies, layers)
+        return Problem(choices, bounds, fixed, self._limits, self._price, self._goal.aim, most)
+
+    @property
+    def _price(self) -> tuple[float, ...]:
+        have = self._base.board.resources
+        return tuple(1 / getattr(have, name) if getattr(have, name) else 0.0 for name in AMOUNTS)
+
+    def _most(self) -> dict[str, float]:
+        most = {LATENCY: self._goal.latency_cycles(self._base.clock_ns), INTERVAL: self._goal.interval_cycles}
+        return {name: value for name, value in most.items() if value is not None}
+
+    def _over(self, resources: Resources) -> dict[str, int]:
+        """Return by how many cycles a design is slower than required."""
+        measured = {LATENCY: resources.latency_cycles, INTERVAL: resources.interval_cycles}
+        return {name: math.ceil(measured[name] - most) for name, most in self._most().items() if measured[name] > most}
+
+    def _fixed(self, lowered: Lowered, resources: Resources) -> Amounts:
+        """Return what all that is no matrix takes."""
+        own = [self._pricing.point(kernel).amounts for kernel in kernels_of(lowered).values()]
+        return tuple(total - sum(each) for total, *each in zip(totals(resources), *own, strict=True))
+
+
+def totals(resources: Resources) -> Amounts:
+    """Return what a design takes in all, in the order of `AMOUNTS`."""
+    return tuple(resources.total(name) for name in AMOUNTS)
+
+
+def kernels_of(lowered: Lowered) -> dict[str, MatVecKernel]:
+    """Return the kernel of each matrix that has weights, by its tensor's name; both are in the order of the graph."""
+    names = [op.output.name for op in matrices(lowered.design.graph) if op.weights.nonzeros]
+    kernels = [kernel for kernel in lowered.every_kernel if isinstance(kernel, MatVecKernel)]
+    return dict(zip(names, kernels, strict=True))
+
+
+def _unfolded(choices: tuple[Point, ...]) -> tuple[Point, ...]:
+    return tuple(point for point in choices if not isinstance(point.plan, Folded))

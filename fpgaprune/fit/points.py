@@ -1,0 +1,149 @@
+"""The ways to build one matrix that are worth choosing from."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.digits import signed_digits
+from fpgaprune.errors import InputError
+from fpgaprune.fit.problem import Point
+from fpgaprune.resources import AMOUNTS
+from fpgaprune.resources.costs import costs
+from fpgaprune.resources.fabric import CLOCK_SHARE, FABRICS
+from fpgaprune.schedule import Access, Adders, Folded, Multiply
+from fpgaprune.schedule.adders import adder_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from fpgaprune.board import Board
+    from fpgaprune.fit.budget import Amounts
+    from fpgaprune.lower import MatVecKernel
+    from fpgaprune.resources import LayerResources
+    from fpgaprune.resources.fabric import Fabric
+    from fpgaprune.schedule import Plan
+    from fpgaprune.sparse import SparseMatrix
+
+STEP = 1.3
+"""The factor between two intervals of the ladder on which folded matrices are tried."""
+
+FINER = (1.0, 0.9, 0.8, 0.7)
+"""Shares of a chosen interval at which folded matrices are tried once more."""
+
+_LUT, _DSP = AMOUNTS.index("lut"), AMOUNTS.index("dsp")
+
+_LEAST_LANE_LUT = 20
+"""Look-up tables that no lane without a DSP slice is smaller than: an assumption that only saves time."""
+
+_SHARED = 0.5
+"""The share of additions that is left where rows share most: an assumption that only saves time."""
+
+_MOST_DIGITS = 12_000
+"""Signed digits of a matrix from which on nobody waits for its adder graph."""
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """What turns a plan into costs: the fabric, and the usable part of the clock period in ns."""
+
+    fabric: Fabric
+    period_ns: float
+
+    @classmethod
+    def of(cls, board: Board, clock_ns: float) -> Pricing:
+        """Return the pricing of the estimate."""
+        return cls(FABRICS[board.family], clock_ns * CLOCK_SHARE)
+
+    def point(self, kernel: MatVecKernel) -> Point:
+        """Return what a matrix takes, built as its kernel's plan says."""
+        (cost,) = costs(kernel, self.fabric, self.period_ns)
+        return Point(kernel.plan, amounts_of(cost), kernel.interval, cost.latency_cycles)
+
+
+def amounts_of(cost: LayerResources) -> Amounts:
+    """Return the counts of one layer in the order of `AMOUNTS`."""
+    return tuple(int(getattr(cost, name)) for name in AMOUNTS)
+
+
+def points(kernel: MatVecKernel, pricing: Pricing, room: Amounts) -> tuple[Point, ...]:
+    """Return the points of which no other is as good in every resource, the interval and the latency."""
+    candidates = [pricing.point(replace(kernel, plan=plan)) for plan in unrolled(kernel, room)]
+    plans = [plan for plan in ladder(kernel.weights) if _may_fit(plan, room)]
+    return pareto([*candidates, *folded_points(kernel, plans, pricing)])
+
+
+def finer(kernel: MatVecKernel, interval: float, found: Sequence[Point], pricing: Pricing) -> tuple[Point, ...]:
+    """Return the best points of those that were found and of folded ones somewhat faster than an interval."""
+    wanted = sorted({max(2, math.floor(interval * share)) for share in FINER}, reverse=True)
+    known = {point.plan for point in found}
+    plans = dict.fromkeys(plan for each in wanted for plan in folded(kernel.weights, each) if plan not in known)
+    return pareto([*found, *folded_points(kernel, list(plans), pricing)])
+
+
+def folded_points(kernel: MatVecKernel, plans: Iterable[Folded], pricing: Pricing) -> Iterator[Point]:
+    """Yield the point of each plan, and where it takes DSP slices also the one with multipliers of tables."""
+    for plan in plans:
+        lanes = replace(kernel, plan=plan)
+        own = pricing.point(lanes)
+        yield own
+        if own.amounts[_DSP] and not plan.fabric:
+            twin = replace(kernel, plan=replace(plan, fabric=True))
+            vars(twin)["program"] = lanes.program  # the same, whatever multiplies; balancing lanes takes a while
+            yield pricing.point(twin)
+
+
+def unrolled(kernel: MatVecKernel, room: Amounts) -> Iterator[Plan]:
+    """Yield the plans of interval 1; additions are shared only where there is hope that they find room."""
+    yield Multiply()
+    digits = int(signed_digits(kernel.weights.weight).sum())
+    rows = int((np.diff(kernel.weights.row_start) > 0).sum())
+    bits = _SHARED * (digits - rows) * kernel.source.word.width
+    if digits <= _MOST_DIGITS and bits <= room[_LUT]:
+        ends = kernel.source.format.low, kernel.source.format.high
+        with contextlib.suppress(InputError):  # weights that are too wide to share additions
+            yield Adders(adder_graph(kernel.weights, *ends))
+            yield Adders(adder_graph(kernel.weights, *ends, deeper=0))  # a few more additions, fewer registers
+
+
+def ladder(weights: SparseMatrix) -> list[Folded]:
+    """Return folded plans from an interval of two cycles to one lane; memories are slow to balance, so half as many."""
+    plans: dict[Folded, None] = {}
+    wanted, step = 2.0, 0
+    while wanted < STEP * weights.nonzeros:
+        each = list(folded(weights, min(math.floor(wanted), weights.nonzeros)))
+        plans.update(dict.fromkeys(each[:1] if step % 2 else each))
+        wanted, step = wanted * STEP, step + 1
+    return list(plans)
+
+
+def _may_fit(plan: Folded, room: Amounts) -> bool:
+    """Whether lanes without a DSP slice could find room."""
+    return plan.lanes <= room[_DSP] + room[_LUT] // _LEAST_LANE_LUT
+
+
+def folded(weights: SparseMatrix, interval: int) -> Iterator[Folded]:
+    """Yield plans that aim at an interval with the fewest lanes: registers, then memories of few and of many banks."""
+    lanes = math.ceil(weights.nonzeros / interval)
+    yield Folded(lanes)
+    columns, rows = len(np.unique(weights.column)), int((np.diff(weights.row_start) > 0).sum())
+    fewest, groups = math.ceil(columns / interval), math.ceil(rows / interval)
+    most = max(fewest, lanes // groups)
+    for banks in dict.fromkeys((fewest, round(math.sqrt(fewest * most)), most)):
+        yield Folded(banks * max(groups, math.ceil(lanes / banks)), Access.MEMORIES, banks)
+
+
+def pareto(candidates: Sequence[Point]) -> tuple[Point, ...]:
+    """Return the points that no other one is as good as in everything; of equals the first."""
+    if not candidates:
+        return ()
+    measures = np.array([(*point.amounts, point.interval, point.latency) for point in candidates])
+    kept: list[int] = []
+    for place in np.lexsort((np.arange(len(candidates)), measures.sum(axis=1))).tolist():
+        if not (measures[kept] <= measures[place]).all(axis=1).any():
+            kept.append(place)
+    return tuple(candidates[place] for place in sorted(kept))

@@ -1,0 +1,257 @@
+"""The cost of a folded matrix: its lanes, what feeds them, and what adds up their partial sums."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.fixed import bounds
+from fpgaprune.lower import Word
+from fpgaprune.lower.operations import widths
+from fpgaprune.lower.partial import PartialSums, partial_sums
+from fpgaprune.resources.fabric import DSP_FROM_WIDTH, LUT_BITS, Memory, chosen, memory, two_port
+from fpgaprune.resources.layer_cost import (
+    COUNTERS_FF,
+    COUNTERS_LUT,
+    cost,
+    finish_lut,
+    finish_luts,
+    port_bits,
+    signed_width,
+    tree_cycles,
+)
+from fpgaprune.schedule import Folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fpgaprune.lower import MatVecKernel
+    from fpgaprune.resources.fabric import Fabric
+    from fpgaprune.resources.values import LayerResources
+    from fpgaprune.schedule import LaneProgram
+    from fpgaprune.schedule.lanes import Banks
+    from fpgaprune.sparse import Int64Array
+
+_TABLE_INPUTS = 6
+"""Inputs of a look-up table."""
+
+_NOTHING = Memory(0, 0)
+
+
+def folded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResources:
+    """Return what a matrix takes whose lanes work through its non-zeros; ``budget`` is the usable period in ns."""
+    banks = kernel.program.banks
+    lanes = _Lanes(kernel, fabric, budget)
+    ends = (_registers(lanes),) if banks is None else (_filled(lanes, banks), _added_up(lanes, banks))
+    parts = (lanes.work, *ends)
+    return cost(
+        kernel,
+        kernel.strategy.value,
+        nonzeros=kernel.weights.nonzeros,
+        adder_bits=sum(part.adder_bits for part in parts),
+        multipliers=lanes.program.lanes,
+        lut=sum(part.lut + part.adder_bits for part in parts),
+        ff=sum(part.ff for part in parts),
+        dsp=lanes.slices,
+        held=_together(part.held for part in parts),
+        latency=sum(part.cycles for part in parts),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a part of a folded matrix takes; its adders are a look-up table a bit, on top of ``lut``."""
+
+    adder_bits: int = 0
+    lut: int = 0
+    ff: int = 0
+    held: Memory = _NOTHING
+    cycles: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Lanes:
+    """Multipliers and running sums, which are the same however the input gets to them."""
+
+    kernel: MatVecKernel
+    fabric: Fabric
+    budget: float
+
+    @property
+    def plan(self) -> Folded:
+        assert isinstance(self.kernel.plan, Folded)  # noqa: S101  # only folded matrices have lanes
+        return self.kernel.plan
+
+    @property
+    def program(self) -> LaneProgram:
+        return self.kernel.program
+
+    @cached_property
+    def sums(self) -> PartialSums:
+        return partial_sums(self.kernel)
+
+    @cached_property
+    def sum_width(self) -> int:
+        """The width of all running and partial sums: one word for all lanes, as the C++ has it."""
+        return _width(bounds(self.sums.lane_low)[0], bounds(self.sums.lane_high)[1])
+
+    @cached_property
+    def row_width(self) -> int:
+        """The width of the widest row."""
+        return _width(bounds(self.kernel.sums.low)[0], bounds(self.kernel.sums.high)[1])
+
+    @property
+    def operands(self) -> tuple[int, int]:
+        """The widths of what is multiplied."""
+        low, high = bounds(self.kernel.weights.weight)
+        return signed_width(self.kernel.source.word), signed_width(Word.holding(min(low, 0), high))
+
+    @property
+    def in_fabric(self) -> bool:
+        return self.plan.fabric or min(self.operands) < DSP_FROM_WIDTH
+
+    @property
+    def slices(self) -> int:
+        return 0 if self.in_fabric else self.program.lanes * self.fabric.slices(*self.operands)
+
+    @property
+    def work(self) -> _Part:
+        """A slice holds the product; look-up tables multiply by an array of partial products, a table a bit."""
+        product = _width(bounds(self.sums.lane_product_low)[0], bounds(self.sums.lane_product_high)[1])
+        multiplier = math.prod(self.operands) if self.in_fabric else 0
+        registers = self.kernel.source.word.width + self.sum_width + (product if self.in_fabric else 0)
+        slots, count = self.program.slots, self.program.lanes
+        weight = widths(np.minimum(self.sums.lane_weight_low, 0), self.sums.lane_weight_high)
+        return _Part(
+            adder_bits=count * self.sum_width,
+            lut=count * multiplier + COUNTERS_LUT,
+            ff=count * registers + COUNTERS_FF,
+            held=_tables(slots, weight + 1 + self._fields),  # a flag marks the first of a part
+            cycles=slots + math.ceil(self.fabric.multiplier_ns / self.budget) + 1,
+        )
+
+    @property
+    def _fields(self) -> int:
+        """Bits of a slot that only memories need: the element's address, whether a part ends, and its row's place."""
+        banks = self.program.banks
+        return 0 if banks is None else _places(banks.depth) + 1 + _places(banks.rounds)
+
+
+def _registers(lanes: _Lanes) -> _Part:
+    """The beat, a multiplexer for each lane, a register for each part, and for each row the sum of its parts."""
+    kernel, program = lanes.kernel, lanes.program
+    width = kernel.source.word.width
+    read = _candidates(program)
+    choice = sum(int(count) * chosen(int(each)) * width for each, count in zip(*_counted(read), strict=True))
+    terms = np.bincount(program.part_row, minlength=kernel.result.size) + (kernel.bias != 0)
+    terms[np.diff(kernel.weights.row_start) == 0] = 0  # a constant
+    rows = widths(kernel.sums.low, kernel.sums.high)
+    merging = tree_cycles(int(terms.max()), lanes.fabric, lanes.budget)
+    ends = len(np.unique(program.part_end)) * math.ceil(_places(program.slots) / _TABLE_INPUTS)
+    return _Part(
+        adder_bits=int((np.maximum(terms - 1, 0) * rows).sum()),
+        lut=choice + _selects(program, read) + ends + finish_lut(kernel.finish),
+        ff=len(np.unique(program.column)) * width
+        + len(program.part_row) * lanes.sum_width
+        + (int(rows.sum()) if merging > 1 or kernel.finish is not None else 0)
+        + port_bits(kernel.result),
+        cycles=1 + _choosing(int(read.max()), lanes) + merging + (kernel.finish is not None),
+    )
+
+
+def _candidates(program: LaneProgram) -> Int64Array:
+    """Return how many elements each lane reads."""
+    lane, _ = np.unique(np.stack([program.lane, program.column]), axis=1)
+    return np.bincount(lane, minlength=program.lanes)
+
+
+def _selects(program: LaneProgram, read: Int64Array) -> int:
+    """Look-up tables of the multiplexers' places, where a lane reads an element in several of its slots."""
+    repeated = read[(read > 1) & (read < np.bincount(program.lane, minlength=program.lanes))]
+    return int(widths(repeated * 0, repeated - 1).sum()) * math.ceil(program.slots / LUT_BITS)
+
+
+def _choosing(candidates: int, lanes: _Lanes) -> int:
+    """Cycles of a multiplexer: a table and its net, about half of what an adder takes, chooses among four."""
+    levels = math.ceil(math.log(max(candidates, 2), 4))
+    return max(1, math.ceil(levels * lanes.fabric.adder_ns / 2 / lanes.budget))
+
+
+def _filled(lanes: _Lanes, banks: Banks) -> _Part:
+    """The beat, from which each bank takes an element a cycle, and a copy of its bank for each lane, twice over."""
+    width = lanes.kernel.source.word.width
+    sizes = np.bincount(banks.bank[banks.bank >= 0], minlength=lanes.plan.banks)
+    copy = two_port(2 * banks.depth, width)
+    return _Part(
+        lut=sum(chosen(size) for size in sizes.tolist()) * width + COUNTERS_LUT,
+        ff=int(sizes.sum()) * width + lanes.plan.banks * width + COUNTERS_FF,
+        held=_times(lanes.program.lanes, copy),
+        cycles=banks.depth + _choosing(banks.depth, lanes),
+    )
+
+
+def _added_up(lanes: _Lanes, banks: Banks) -> _Part:
+    """The partial sums of each lane, twice over, and for each group a tree over its banks, bias and one finish."""
+    kernel, plan, program = lanes.kernel, lanes.plan, lanes.program
+    partial = _times(program.lanes, two_port(2 * banks.rounds, lanes.sum_width))
+    gaps = int((np.bincount(program.part_lane, minlength=program.lanes) < banks.rounds).sum())
+    present = _times(gaps, memory(banks.rounds, 1))
+    bias = _biases(kernel, banks, plan.groups)
+    terms = plan.banks + (bias != _NOTHING)
+    finish = 0 if kernel.finish is None else int(finish_luts(kernel.finish).max(initial=0))
+    return _Part(
+        adder_bits=plan.groups * (terms - 1) * lanes.row_width,
+        lut=plan.groups * finish + banks.rounds + COUNTERS_LUT,
+        ff=plan.groups * _cut(terms, lanes) * lanes.row_width + port_bits(kernel.result) + COUNTERS_FF,
+        held=_together((partial, present, bias)),
+        cycles=banks.rounds + tree_cycles(terms, lanes.fabric, lanes.budget) + (kernel.finish is not None),
+    )
+
+
+def _biases(kernel: MatVecKernel, banks: Banks, groups: int) -> Memory:
+    low, high = np.zeros((2, groups), dtype=kernel.bias.dtype)
+    np.minimum.at(low, banks.group, kernel.bias)
+    np.maximum.at(high, banks.group, kernel.bias)
+    used = (low != 0) | (high != 0)
+    return _tables(banks.rounds, widths(low[used], high[used]))
+
+
+def _cut(terms: int, lanes: _Lanes) -> int:
+    """Registers of one word in a tree whose levels are more than fit into a cycle, its result included."""
+    levels = math.ceil(math.log2(max(terms, 2)))
+    step = max(1, int(lanes.budget / lanes.fabric.adder_ns))
+    return 1 + sum(math.ceil(terms / (1 << level)) for level in range(step, levels, step))
+
+
+def _tables(words: int, of_width: Int64Array) -> Memory:
+    """Return what tables of so many words take, one of each width."""
+    return _together(
+        _times(int(count), memory(words, int(width))) for width, count in zip(*_counted(of_width), strict=True)
+    )
+
+
+def _counted(values: Int64Array) -> tuple[Int64Array, Int64Array]:
+    distinct, count = np.unique(values, return_counts=True)
+    return distinct, count
+
+
+def _times(count: int, one: Memory) -> Memory:
+    return Memory(count * one.lut, count * one.bram_18k)
+
+
+def _together(memories: Iterable[Memory]) -> Memory:
+    held = tuple(memories)
+    return Memory(sum(each.lut for each in held), sum(each.bram_18k for each in held))
+
+
+def _places(count: int) -> int:
+    """Bits that tell so many places from one another."""
+    return max(0, count - 1).bit_length()
+
+
+def _width(low: int, high: int) -> int:
+    return Word.holding(low, high).width

@@ -1,0 +1,91 @@
+"""What the costs of all kernels have in common."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.lower import layer_of
+from fpgaprune.lower.operations import widths
+from fpgaprune.resources.fabric import Memory
+from fpgaprune.resources.values import LayerResources
+
+if TYPE_CHECKING:
+    from fpgaprune.lower import Finish, Kernel, Port, Word
+    from fpgaprune.resources.fabric import Fabric
+    from fpgaprune.sparse import Int64Array
+
+COUNTERS_LUT, COUNTERS_FF = 24, 24
+"""Counters and comparisons of a process that walks over rows and columns, or over slots: an assumption."""
+
+
+def cost(
+    kernel: Kernel,
+    strategy: str,
+    *,
+    nonzeros: int = 0,
+    adder_bits: int = 0,
+    multipliers: int = 0,
+    lut: int = 0,
+    ff: int = 0,
+    dsp: int = 0,
+    held: Memory | None = None,
+    latency: int = 0,
+) -> LayerResources:
+    """Return the cost of a kernel, the memory that it holds included; what is not given is zero."""
+    held = held or Memory(0, 0)
+    return LayerResources(
+        tensor=kernel.name,
+        layer=layer_of(kernel),
+        strategy=strategy,
+        nonzeros=nonzeros,
+        adder_bits=adder_bits,
+        multipliers=multipliers,
+        lut=lut + held.lut,
+        ff=ff,
+        dsp=dsp,
+        bram_18k=held.bram_18k,
+        uram=0,
+        latency_cycles=latency,
+    )
+
+
+def port_bits(port: Port) -> int:
+    """Return the bits of one beat."""
+    return port.size * port.word.width
+
+
+def signed_width(word: Word) -> int:
+    """Return the width of a word as an operand of a multiplier, which takes signed numbers."""
+    return word.width + (not word.signed)
+
+
+def tree_cycles(terms: int, fabric: Fabric, budget: float) -> int:
+    """Return the cycles of a tree over so many terms, as many levels a cycle as the clock allows."""
+    return max(1, math.ceil(math.ceil(math.log2(max(terms, 2))) * fabric.adder_ns / budget))
+
+
+def finish_lut(finish: Finish | None) -> int:
+    """Return look-up tables for the finish of every element, as `finish_luts` says."""
+    return 0 if finish is None else int(finish_luts(finish).sum())
+
+
+def finish_luts(finish: Finish) -> Int64Array:
+    """Return look-up tables of each element for rounding that depends on the value, comparisons, and the limits.
+
+    A comparison with a constant is a carry chain of two bits a table, with zero it is the sign bit alone; one table a
+    bit chooses among value and limits; rounding that could not move into the sum is an adder.
+    """
+    rounded = widths(finish.rounded.low, finish.rounded.high)
+    low, high = finish.binds_low.astype(bool), finish.binds_high.astype(bool)
+    compare, width = (rounded + 1) // 2, finish.format.width
+    total: Int64Array = np.where(high, compare, 0) + np.where(low | high, width, 0)
+    if finish.low:
+        total += np.where(low, compare, 0)
+    if finish.zero_outside:
+        total += width + compare
+    if finish.shift > 0 and finish.rounding.name != "TRN":
+        total += rounded
+    return total
