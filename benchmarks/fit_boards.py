@@ -23,7 +23,7 @@ CNN: dict[str, Any] = {
     "sparsity": 0.9,
     "boards": ("zcu104", "pynq-z2"),
 }
-QUICK_MLP: dict[str, Any] = {"sizes": (20, 16, 5), "sparsity": 0.8, "boards": ("pynq-z2",)}
+QUICK_MLP: dict[str, Any] = {"sizes": (64, 64, 10), "sparsity": 0.2, "boards": ("basys3",)}
 QUICK_CNN: dict[str, Any] = {"side": 6, "channels": (4, 5), "classes": 3, "sparsity": 0.5, "boards": ("pynq-z2",)}
 FASTER = 5.0
 CHECKED = 16

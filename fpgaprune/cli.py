@@ -21,7 +21,7 @@ from fpgaprune import tools
 from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.fit import Aim, Budget, Goal
 from fpgaprune.heads import Head
-from fpgaprune.paths import refuse_target
+from fpgaprune.paths import refuse_overlap, refuse_target
 from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.version import __version__
 
@@ -149,6 +149,7 @@ def generate(
     from fpgaprune.fit import InfeasibleError
 
     target = boards_module.load(board)
+    refuse_overlap(out, pruned)
     refuse_target(out, force=force)
     with _status() as say:
         plan = flow.plan_of(strategy.one(), target, clock_ns=clock_ns, reuse=reuse, lanes=lanes, progress=say)
@@ -191,6 +192,7 @@ def fit(
     target = boards_module.load(board)
     budget = Budget(max_lut, max_ff, max_dsp, max_bram)
     wanted = Goal(goal, max_latency_ns, max_interval_cycles)
+    refuse_overlap(out, pruned)
     refuse_target(out, force=force)
     with _status() as say:
         loaded = workspace.load(pruned)

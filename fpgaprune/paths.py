@@ -138,6 +138,17 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def refuse_overlap(out: Path, source: Path) -> None:
+    """Refuse to replace what is read.
+
+    Raises:
+        InputError: ``out`` is ``source`` or contains it.
+    """
+    if source.resolve().is_relative_to(out.resolve()):
+        msg = f"{out} holds {source}, which is read; give another folder to write to"
+        raise InputError(msg)
+
+
 def refuse_target(target: Path, *, force: bool) -> None:
     """Refuse a folder that must not be made or replaced; long work asks before it begins and not after.
 

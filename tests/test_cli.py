@@ -190,6 +190,27 @@ def test_generate_names_the_way_to_a_design_that_does_not_fit(here, run):
     assert run(*words, "--strategy", "multiply")[0] == 0
 
 
+@pytest.mark.parametrize("command", ["generate", "fit"])
+@pytest.mark.parametrize("out", ["model", "."])
+def test_what_is_read_is_never_replaced(here, run, command, out):
+    run(*prune_words())
+    assert_refused(here, run, (command, "model", "--board", "pynq-z2", "--out", out, "--force"), "which is read")
+    assert (here / "model" / "workspace.json").is_file()
+
+
+def test_damaged_plans_are_refused_by_the_name_of_their_folder(here, run):
+    run(*prune_words())
+    assert (
+        run("generate", "model", "--board", "pynq-z2", "--strategy", "folded", "--reuse", "4", "--out", "net")[0] == 0
+    )
+    (here / "net" / "plans.json").write_text("[]")
+    for command in ("estimate", "csim", "compare"):
+        code, _, error = run(command, "net")
+        assert code == 2
+        assert "net is damaged" in error
+        assert "generate the project again" in error
+
+
 def test_fit_takes_a_board_of_the_users_own(here, run):
     run(*prune_words())
     (here / "own.toml").write_text((resource("boards") / "basys3.toml").read_text().replace('"basys3"', '"own"'))

@@ -72,9 +72,12 @@ def _built(kernel: MatVecKernel) -> str:
     strategy = f"strategy {kernel.strategy.value}"
     if not isinstance(kernel.plan, Folded):
         return strategy
-    lanes, banks = kernel.program.lanes, kernel.plan.banks
-    memories = f" over {banks} banks of memories" if kernel.plan.access is Access.MEMORIES else ""
-    return f"{strategy}: {lanes} lanes{memories}"
+    memories = f" over {_many(kernel.plan.banks, 'bank')} of memories" if kernel.plan.access is Access.MEMORIES else ""
+    return f"{strategy}: {_many(kernel.program.lanes, 'lane')}{memories}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _elementwise(kernel: ElementKernel) -> str:

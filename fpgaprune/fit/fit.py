@@ -165,9 +165,16 @@ class _Fit:
             point = choice.points[name]
             if isinstance(point.plan, Folded):
                 self._progress(f"{kernel.layer}: more numbers of lanes")
-                longest = choice.interval / kernel.result.beats if self._goal.aim is Aim.INTERVAL else point.interval
-                found[name] = finer(kernel, longest, choices[name], self._pricing)
+                for longest in self._near(choice, point, kernel.result.beats):
+                    found[name] = finer(kernel, longest, found[name], self._pricing)
         return found
+
+    def _near(self, choice: Choice, point: Point, beats: int) -> tuple[float, ...]:
+        """Return the intervals near which more numbers of lanes are tried: the one chosen, and the most allowed."""
+        if self._goal.aim is Aim.INTERVAL:
+            return (choice.interval / beats,)
+        allowed = self._goal.interval_cycles
+        return (point.interval,) if allowed is None else (point.interval, allowed / beats)
 
     def _design(self, choice: Choice) -> Design:
         return replace(self._base, plans={name: point.plan for name, point in choice.points.items()})

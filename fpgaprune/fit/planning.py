@@ -61,7 +61,10 @@ def _check(strategy: Strategy, reuse: int | None, lanes: int | None) -> None:
         if value is not None and value < 1:
             msg = f"{name} must be at least 1, not {value}"
             raise InputError(msg)
-    if strategy is Strategy.FOLDED and (reuse is None) == (lanes is None):
+    if reuse is not None and lanes is not None:
+        msg = "--reuse and --lanes both say how long a folded matrix may take: give one of them, not both"
+        raise InputError(msg)
+    if strategy is Strategy.FOLDED and reuse is None and lanes is None:
         msg = (
             "folded matrices need either --reuse, the most cycles a vector, or --lanes, the multipliers of each "
             "matrix; --strategy auto chooses for each matrix"

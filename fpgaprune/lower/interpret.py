@@ -130,8 +130,10 @@ def _step(kernel: Kernel, known: Words, samples: int) -> IntArray:
 def _sums(kernel: MatVecKernel, vectors: IntArray) -> IntArray:
     """Return the rows (rows, n), bias included, as the plan's own operations make them of ``vectors`` (inputs, n)."""
     if isinstance(kernel.plan, Folded):
-        rows = kernel.program.apply(vectors, kernel.result.size)
-        return add(rows, kernel.bias[:, np.newaxis])
+        largest = max(abs(value) for value in bounds(vectors))
+        wide = kernel.weights.magnitude(largest) >= 1 << 62
+        rows = kernel.program.apply(vectors.astype(object) if wide else vectors, kernel.result.size)
+        return add(as_mantissas(rows), kernel.bias[:, np.newaxis])
     return operations(kernel).compute(vectors)
 
 

@@ -58,8 +58,8 @@ class ProjectFolder:
 
 def _design(path: Path, manifest: Mapping[str, Any]) -> Design:
     texts = [_read(path / name, f"{path} is not complete: it has no {name}") for name in ("graph.json", "plans.json")]
-    graph, plans = graph_from_text(texts[0]), plans_from_text(texts[1])
     try:
+        graph, plans = graph_from_text(texts[0]), plans_from_text(texts[1])
         return Design(
             manifest["name"],
             graph,
@@ -68,6 +68,9 @@ def _design(path: Path, manifest: Mapping[str, Any]) -> Design:
             Interface(manifest["interface"]),
             plans,
         )
+    except InputError as error:
+        msg = f"{path} is damaged: {error}; generate the project again"
+        raise InputError(msg) from error
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         msg = f"{path / NAME} is not a manifest of this version: {type(error).__name__}: {error}"
         raise InputError(msg) from error

@@ -63,7 +63,7 @@ def test_the_other_strategies_need_no_numbers():
     ("strategy", "settings", "message"),
     [
         (Strategy.FOLDED, {}, "either --reuse"),
-        (Strategy.FOLDED, {"reuse": 2, "lanes": 3}, "either --reuse"),
+        (Strategy.FOLDED, {"reuse": 2, "lanes": 3}, "not both"),
         (Strategy.FOLDED, {"reuse": 0}, "--reuse must be at least 1, not 0"),
         (Strategy.FOLDED, {"lanes": -4}, "--lanes must be at least 1, not -4"),
         (Strategy.MULTIPLY, {"reuse": 2}, "add --strategy folded"),

@@ -79,6 +79,15 @@ def test_threads_with_fifos_of_these_depths_finish(tmp_path, seed, interface):
     assert done.stdout.startswith("PASS")
 
 
+@pytest.mark.parametrize(("access", "banks"), [(Access.REGISTERS, 1), (Access.MEMORIES, 2)])
+def test_sums_of_wide_weights_do_not_overflow_in_the_interpreter(access, banks):
+    graph = mlp((6, 4), 0.2, bits=62)
+    inputs = random_inputs(graph, 9, 0)
+    lowered = lowered_with(graph, folded(3, access, banks))
+    (want,) = evaluate(graph, *inputs)
+    assert np.array_equal(run(lowered, *inputs)[lowered.outputs[0].port.name].reshape(want.shape), want)
+
+
 @pytest.mark.parametrize("field", ["weight", "column"])
 def test_a_perturbed_lane_program_is_noticed(field):
     graph = mlp((12, 8, 4), 0.3)
