@@ -14,7 +14,7 @@ from fpgaprune.lower import Word
 from fpgaprune.lower.partial import partial_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fpgaprune.emit.views import Declaration, ProcessView
     from fpgaprune.fixed import IntArray
@@ -36,7 +36,7 @@ def folded_view(
 def _lanes(
     kernel: MatVecKernel, plan: Folded, design: str, scope: str, declared: Declaration, process: ProcessView | None
 ) -> LanesView:
-    lanes = kernel.program
+    lanes, sums = kernel.program, partial_sums(kernel)
     return LanesView(
         design=design,
         scope=scope,
@@ -44,8 +44,8 @@ def _lanes(
         signature=declared.signature,
         source_word=word_type(kernel.source.word),
         result_word=word_type(kernel.result.word),
-        sum_word=word_type(_sum_word(kernel)),
-        weight_word=word_type(_weight_word(kernel)),
+        sum_word=word_type(sums.sum_word),
+        weight_word=word_type(sums.weight_word),
         fabric=plan.fabric,
         count=lanes.lanes,
         slots=lanes.slots,
@@ -53,43 +53,34 @@ def _lanes(
             _by_lane("weight", lanes, lanes.weight),
             _flags("starts", lanes, lanes.part_start),
         ),
-        lanes=tuple(_lane(lanes, number) for number in range(lanes.lanes)),
+        lanes=tuple(_lane_views(lanes)),
         parts=len(lanes.part_row),
         rows=tuple(_rows(kernel)),
         process=process,
     )
 
 
-def _sum_word(kernel: MatVecKernel) -> Word:
-    """One word for the running sums of all lanes, so that they are one loop."""
-    sums = partial_sums(kernel)
-    return Word.holding(bounds(sums.lane_low)[0], bounds(sums.lane_high)[1])
+def _lane_views(lanes: LaneProgram) -> Iterator[LaneView]:
+    """Yield what each lane does; terms are sorted by lane, parts are not."""
+    by_lane = np.argsort(lanes.part_lane, kind="stable")
+    ends = np.arange(lanes.lanes + 1)
+    terms, parts = np.searchsorted(lanes.lane, ends), np.searchsorted(lanes.part_lane[by_lane], ends)
+    for number in range(lanes.lanes):
+        mine = slice(terms[number], terms[number + 1])
+        made = by_lane[parts[number] : parts[number + 1]]
+        yield _lane(
+            number, lanes.slot[mine], lanes.column[mine], [PartView(int(p), int(lanes.part_end[p])) for p in made]
+        )
 
 
-def _weight_word(kernel: MatVecKernel) -> Word:
-    low, high = bounds(kernel.weights.weight)
-    return Word.holding(min(low, 0), max(high, 0))  # slots without a term have the weight 0
-
-
-def _lane(lanes: LaneProgram, number: int) -> LaneView:
-    """The elements that a lane reads: the one that most slots read, or none, is the default."""
-    mine = lanes.lane == number
-    slots, columns = lanes.slot[mine], lanes.column[mine]
+def _lane(number: int, slots: Int64Array, columns: Int64Array, parts: Sequence[PartView]) -> LaneView:
+    """The elements that a lane reads; the one that most slots read is the default."""
     read, count = np.unique(columns, return_counts=True)
+    grouped = np.split(slots[np.argsort(columns, kind="stable")], np.cumsum(count)[:-1])
     default = int(read[count.argmax()])
-    cases = [
-        CaseView(tuple(slots[columns == column].tolist()), int(column))
-        for column in read[np.argsort(_first_slots(columns, slots, read), kind="stable")]
-        if column != default
-    ]
-    parts = tuple(PartView(int(part), int(lanes.part_end[part])) for part in np.flatnonzero(lanes.part_lane == number))
-    return LaneView(number, len(slots), tuple(cases), default, parts)
-
-
-def _first_slots(columns: Int64Array, slots: Int64Array, read: Int64Array) -> Int64Array:
-    first = np.full(len(read), slots.max(initial=0) + 1)
-    np.minimum.at(first, np.searchsorted(read, columns), slots)
-    return first
+    cases = [CaseView(tuple(of.tolist()), int(column)) for column, of in zip(read, grouped, strict=True)]
+    others = sorted((case for case in cases if case.element != default), key=lambda case: case.slots[0])
+    return LaneView(number, len(slots), tuple(others), default, tuple(parts))
 
 
 def _rows(kernel: MatVecKernel) -> list[str]:
@@ -149,8 +140,8 @@ def _banked(
     process: ProcessView | None,
 ) -> BankedView:
     lanes = kernel.program
-    groups, partial = lanes.lanes // plan.banks, _sum_word(kernel)
-    total = Word.holding(bounds(kernel.sums.low)[0], bounds(kernel.sums.high)[1])
+    groups, sums = lanes.lanes // plan.banks, partial_sums(kernel)
+    total = Word.holding(*kernel.sums.bounds)
     return BankedView(
         design=design,
         scope=scope,
@@ -158,9 +149,9 @@ def _banked(
         signature=declared.signature,
         source_word=word_type(kernel.source.word),
         result_word=word_type(kernel.result.word),
-        sum_word=word_type(partial),
+        sum_word=word_type(sums.sum_word),
         total_word=word_type(total),
-        weight_word=word_type(_weight_word(kernel)),
+        weight_word=word_type(sums.weight_word),
         fabric=plan.fabric,
         banks=plan.banks,
         groups=groups,

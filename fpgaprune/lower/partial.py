@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fpgaprune.fixed import bounds
 from fpgaprune.intervals import full, products
+from fpgaprune.lower.kernels import Word
 from fpgaprune.sparse import frozen
 
 if TYPE_CHECKING:
@@ -37,6 +39,16 @@ class PartialSums:
     def __post_init__(self) -> None:
         for field in fields(self):
             object.__setattr__(self, field.name, frozen(getattr(self, field.name)))
+
+    @property
+    def sum_word(self) -> Word:
+        """One word for the running sums of all lanes and all parts."""
+        return Word.holding(bounds(self.lane_low)[0], bounds(self.lane_high)[1])
+
+    @property
+    def weight_word(self) -> Word:
+        """One word for the weights of all lanes, and for the zero of slots without a term."""
+        return Word.holding(min(bounds(self.lane_weight_low)[0], 0), max(bounds(self.lane_weight_high)[1], 0))
 
 
 def partial_sums(kernel: MatVecKernel) -> PartialSums:

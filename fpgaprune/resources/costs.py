@@ -30,7 +30,17 @@ from fpgaprune.lower import (
 )
 from fpgaprune.lower.operations import operations, widths
 from fpgaprune.resources import pipeline
-from fpgaprune.resources.fabric import BRAM_FROM_BITS, DSP_FROM_WIDTH, SHIFT_BITS, Fabric, Memory, memory
+from fpgaprune.resources.fabric import (
+    BRAM_FROM_BITS,
+    DSP_FROM_WIDTH,
+    SHIFT_BITS,
+    Fabric,
+    Memory,
+    chosen,
+    memory,
+    places,
+    together,
+)
 from fpgaprune.resources.folding import folded
 from fpgaprune.resources.layer_cost import (
     COUNTERS_FF,
@@ -203,7 +213,7 @@ def _window(kernel: WindowKernel) -> LayerResources:
     registers = sum((age - 1) * dilation + 1 for age in oldest.values()) * width
     across, delays = len(grid(kernel)[-1]), kernel.row_delays
     lines = [memory(across, width * int((delays > delay).sum())) for delay in range(int(delays.max(initial=0)))]
-    held = Memory(sum(line.lut for line in lines), sum(line.bram_18k for line in lines))
+    held = together(lines)
     return cost(kernel, "window", lut=COUNTERS_LUT, ff=registers + COUNTERS_FF, held=held, latency=1)
 
 
@@ -211,17 +221,17 @@ def _buffer(kernel: BufferKernel) -> LayerResources:
     """A memory of beats and the order as a table, or registers; a table chooses among four candidates a bit."""
     source, result = kernel.source, kernel.result
     width = source.word.width
-    chosen = sum(math.ceil((candidates - 1) / 3) for candidates in kernel.candidates) * width
+    choice = sum(map(chosen, kernel.candidates)) * width
     if not kernel.in_memory:
         registers = len(np.unique(kernel.index)) * width
         counters = COUNTERS_FF if result.beats > 1 else 0
-        return cost(kernel, "buffer", lut=COUNTERS_LUT + chosen, ff=registers + counters, latency=1)
+        return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=registers + counters, latency=1)
     bank = memory(len(kernel.stored), port_bits(source))
-    place, word = (max(0, count - 1).bit_length() for count in (len(kernel.stored), source.size))
+    place, word = places(len(kernel.stored)), places(source.size)
     entry = place + word * sum(candidates > 1 for candidates in kernel.candidates)
     order = memory(result.beats, max(1, entry), read_only=True)
-    held = Memory(bank.lut + order.lut, bank.bram_18k + order.bram_18k)
-    return cost(kernel, "buffer", lut=COUNTERS_LUT + chosen, ff=port_bits(result) + COUNTERS_FF, held=held, latency=1)
+    held = together((bank, order))
+    return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=port_bits(result) + COUNTERS_FF, held=held, latency=1)
 
 
 def _scan(kernel: ScanKernel, fabric: Fabric, budget: float) -> tuple[LayerResources, ...]:

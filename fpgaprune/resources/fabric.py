@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.board import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ class Memory:
     bram_18k: int
 
 
+def together(memories: Iterable[Memory]) -> Memory:
+    """Return what several memories take."""
+    held = tuple(memories)
+    return Memory(sum(each.lut for each in held), sum(each.bram_18k for each in held))
+
+
 def memory(words: int, width: int, *, read_only: bool = False) -> Memory:
     """Return what a memory of ``words`` words of ``width`` bits with one read and one write a cycle takes."""
     bits = words * width
@@ -84,6 +90,11 @@ def two_port(words: int, width: int) -> Memory:
         return Memory(4 * math.ceil(width / 6), 0)
     blocks = math.ceil(words / LUT_BITS)
     return Memory(4 * blocks * math.ceil(width / 3) + chosen(blocks) * width, 0)
+
+
+def places(count: int) -> int:
+    """Return the bits that tell so many places from one another."""
+    return max(0, count - 1).bit_length()
 
 
 def chosen(candidates: int) -> int:

@@ -13,7 +13,7 @@ from fpgaprune.fixed import bounds
 from fpgaprune.lower import Word
 from fpgaprune.lower.operations import widths
 from fpgaprune.lower.partial import PartialSums, partial_sums
-from fpgaprune.resources.fabric import DSP_FROM_WIDTH, LUT_BITS, Memory, chosen, memory, two_port
+from fpgaprune.resources.fabric import DSP_FROM_WIDTH, LUT_BITS, Memory, chosen, memory, places, together, two_port
 from fpgaprune.resources.layer_cost import (
     COUNTERS_FF,
     COUNTERS_LUT,
@@ -27,8 +27,6 @@ from fpgaprune.resources.layer_cost import (
 from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fpgaprune.lower import MatVecKernel
     from fpgaprune.resources.fabric import Fabric
     from fpgaprune.resources.values import LayerResources
@@ -57,7 +55,7 @@ def folded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResource
         lut=sum(part.lut + part.adder_bits for part in parts),
         ff=sum(part.ff for part in parts),
         dsp=lanes.slices,
-        held=_together(part.held for part in parts),
+        held=together(part.held for part in parts),
         latency=sum(part.cycles for part in parts),
     )
 
@@ -97,18 +95,17 @@ class _Lanes:
     @cached_property
     def sum_width(self) -> int:
         """The width of all running and partial sums: one word for all lanes, as the C++ has it."""
-        return _width(bounds(self.sums.lane_low)[0], bounds(self.sums.lane_high)[1])
+        return self.sums.sum_word.width
 
     @cached_property
     def row_width(self) -> int:
         """The width of the widest row."""
-        return _width(bounds(self.kernel.sums.low)[0], bounds(self.kernel.sums.high)[1])
+        return Word.holding(*self.kernel.sums.bounds).width
 
     @property
     def operands(self) -> tuple[int, int]:
         """The widths of what is multiplied."""
-        low, high = bounds(self.kernel.weights.weight)
-        return signed_width(self.kernel.source.word), signed_width(Word.holding(min(low, 0), high))
+        return signed_width(self.kernel.source.word), signed_width(self.sums.weight_word)
 
     @property
     def in_fabric(self) -> bool:
@@ -121,7 +118,7 @@ class _Lanes:
     @property
     def work(self) -> _Part:
         """A slice holds the product; look-up tables multiply by an array of partial products, a table a bit."""
-        product = _width(bounds(self.sums.lane_product_low)[0], bounds(self.sums.lane_product_high)[1])
+        product = Word.holding(bounds(self.sums.lane_product_low)[0], bounds(self.sums.lane_product_high)[1]).width
         multiplier = math.prod(self.operands) if self.in_fabric else 0
         registers = self.kernel.source.word.width + self.sum_width + (product if self.in_fabric else 0)
         slots, count = self.program.slots, self.program.lanes
@@ -138,7 +135,7 @@ class _Lanes:
     def _fields(self) -> int:
         """Bits of a slot that only memories need: the element's address, whether a part ends, and its row's place."""
         banks = self.program.banks
-        return 0 if banks is None else _places(banks.depth) + 1 + _places(banks.rounds)
+        return 0 if banks is None else places(banks.depth) + 1 + places(banks.rounds)
 
 
 def _registers(lanes: _Lanes) -> _Part:
@@ -151,7 +148,7 @@ def _registers(lanes: _Lanes) -> _Part:
     terms[np.diff(kernel.weights.row_start) == 0] = 0  # a constant
     rows = widths(kernel.sums.low, kernel.sums.high)
     merging = tree_cycles(int(terms.max()), lanes.fabric, lanes.budget)
-    ends = len(np.unique(program.part_end)) * math.ceil(_places(program.slots) / _TABLE_INPUTS)
+    ends = len(np.unique(program.part_end)) * math.ceil(places(program.slots) / _TABLE_INPUTS)
     return _Part(
         adder_bits=int((np.maximum(terms - 1, 0) * rows).sum()),
         lut=choice + _selects(program, read) + ends + finish_lut(kernel.finish),
@@ -207,7 +204,7 @@ def _added_up(lanes: _Lanes, banks: Banks) -> _Part:
         adder_bits=plan.groups * (terms - 1) * lanes.row_width,
         lut=plan.groups * finish + banks.rounds + COUNTERS_LUT,
         ff=plan.groups * _cut(terms, lanes) * lanes.row_width + port_bits(kernel.result) + COUNTERS_FF,
-        held=_together((partial, present, bias)),
+        held=together((partial, present, bias)),
         cycles=banks.rounds + tree_cycles(terms, lanes.fabric, lanes.budget) + (kernel.finish is not None),
     )
 
@@ -229,7 +226,7 @@ def _cut(terms: int, lanes: _Lanes) -> int:
 
 def _tables(words: int, of_width: Int64Array) -> Memory:
     """Return what tables of so many words take, one of each width."""
-    return _together(
+    return together(
         _times(int(count), memory(words, int(width))) for width, count in zip(*_counted(of_width), strict=True)
     )
 
@@ -241,17 +238,3 @@ def _counted(values: Int64Array) -> tuple[Int64Array, Int64Array]:
 
 def _times(count: int, one: Memory) -> Memory:
     return Memory(count * one.lut, count * one.bram_18k)
-
-
-def _together(memories: Iterable[Memory]) -> Memory:
-    held = tuple(memories)
-    return Memory(sum(each.lut for each in held), sum(each.bram_18k for each in held))
-
-
-def _places(count: int) -> int:
-    """Bits that tell so many places from one another."""
-    return max(0, count - 1).bit_length()
-
-
-def _width(low: int, high: int) -> int:
-    return Word.holding(low, high).width
