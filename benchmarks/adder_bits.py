@@ -74,7 +74,7 @@ def _bits(kernel: MatVecKernel) -> int:
     from fpgaprune.fixed import add
     from fpgaprune.intervals import Interval
     from fpgaprune.lower.operations import operations
-    from fpgaprune.resources.pipeline import adder_bits
+    from fpgaprune.lower.pipeline import adder_bits
 
     sums = Interval(add(kernel.sums.low, -kernel.bias), add(kernel.sums.high, -kernel.bias))
     return adder_bits(operations(replace(kernel, bias=np.zeros_like(kernel.bias), sums=sums)))

@@ -11,10 +11,10 @@ import numpy as np
 
 from fpgaprune.digits import signed_digits
 from fpgaprune.errors import InputError
+from fpgaprune.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.fit.problem import Point
 from fpgaprune.resources import AMOUNTS
 from fpgaprune.resources.costs import costs
-from fpgaprune.resources.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.schedule import Access, Adders, Folded, Multiply
 from fpgaprune.schedule.adders import adder_graph
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from fpgaprune.board import Board
+    from fpgaprune.fabric import Fabric
     from fpgaprune.fit.budget import Amounts
     from fpgaprune.lower import MatVecKernel
     from fpgaprune.resources import LayerResources
-    from fpgaprune.resources.fabric import Fabric
     from fpgaprune.schedule import Plan
     from fpgaprune.sparse import SparseMatrix
 

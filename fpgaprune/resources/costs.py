@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from typing_extensions import assert_never
 
+from fpgaprune.fabric import (
+    BRAM_FROM_BITS,
+    DSP_FROM_WIDTH,
+    SHIFT_BITS,
+    Fabric,
+    Memory,
+    chosen,
+    memory,
+    places,
+    together,
+)
 from fpgaprune.lower import (
     AccumulateKernel,
     ArgMaxKernel,
@@ -27,20 +38,9 @@ from fpgaprune.lower import (
     Word,
     grid,
     is_deep_fifo,
+    pipeline,
 )
 from fpgaprune.lower.operations import operations, widths
-from fpgaprune.resources import pipeline
-from fpgaprune.resources.fabric import (
-    BRAM_FROM_BITS,
-    DSP_FROM_WIDTH,
-    SHIFT_BITS,
-    Fabric,
-    Memory,
-    chosen,
-    memory,
-    places,
-    together,
-)
 from fpgaprune.resources.folding import folded
 from fpgaprune.resources.layer_cost import (
     COUNTERS_FF,

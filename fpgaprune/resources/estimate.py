@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fpgaprune.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.lower import Kernel, Lowered, MatVecKernel, ScanKernel, results, simulate
 from fpgaprune.resources.costs import costs, fifo_memory
-from fpgaprune.resources.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.resources.values import Kind, LayerResources, Resources
 
 if TYPE_CHECKING:

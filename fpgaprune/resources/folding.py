@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fpgaprune.fabric import DSP_FROM_WIDTH, LUT_BITS, Memory, chosen, memory, places, together, two_port
 from fpgaprune.fixed import bounds
 from fpgaprune.lower import Word
 from fpgaprune.lower.operations import widths
 from fpgaprune.lower.partial import PartialSums, partial_sums
-from fpgaprune.resources.fabric import DSP_FROM_WIDTH, LUT_BITS, Memory, chosen, memory, places, together, two_port
 from fpgaprune.resources.layer_cost import (
     COUNTERS_FF,
     COUNTERS_LUT,
@@ -27,8 +27,8 @@ from fpgaprune.resources.layer_cost import (
 from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
+    from fpgaprune.fabric import Fabric
     from fpgaprune.lower import MatVecKernel
-    from fpgaprune.resources.fabric import Fabric
     from fpgaprune.resources.values import LayerResources
     from fpgaprune.schedule import LaneProgram
     from fpgaprune.schedule.lanes import Banks

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fpgaprune.fabric import Memory
 from fpgaprune.lower import layer_of
 from fpgaprune.lower.operations import widths
-from fpgaprune.resources.fabric import Memory
 from fpgaprune.resources.values import LayerResources
 
 if TYPE_CHECKING:
+    from fpgaprune.fabric import Fabric
     from fpgaprune.lower import Finish, Kernel, Port, Word
-    from fpgaprune.resources.fabric import Fabric
     from fpgaprune.sparse import Int64Array
 
 COUNTERS_LUT, COUNTERS_FF = 24, 24

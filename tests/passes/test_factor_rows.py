@@ -11,11 +11,10 @@ from fpgaprune.evaluate import evaluate
 from fpgaprune.fixed import Fixed
 from fpgaprune.intervals import verify
 from fpgaprune.ir import Graph, Input, MatVec, Tensor
-from fpgaprune.lower import lower
+from fpgaprune.lower import lower, pipeline
 from fpgaprune.lower.operations import operations
 from fpgaprune.passes import optimise
 from fpgaprune.passes.factor_rows import factor_rows
-from fpgaprune.resources import pipeline
 from fpgaprune.schedule import schedule
 from fpgaprune.sparse import SparseMatrix
 from tests.graphs import random_inputs

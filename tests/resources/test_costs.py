@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fpgaprune.fabric import FABRICS, memory
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.ir import (
     ArgMax,
@@ -26,7 +27,6 @@ from fpgaprune.ir import (
 from fpgaprune.lower import lower
 from fpgaprune.resources import estimate
 from fpgaprune.resources.costs import fifo_memory
-from fpgaprune.resources.fabric import FABRICS, memory
 from fpgaprune.schedule import Interface, schedule
 from fpgaprune.sparse import SparseMatrix
 from fpgaprune.windows import Windows

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from fpgaprune import board
 from fpgaprune.digits import signed_digits, trailing_zeros
+from fpgaprune.fabric import FABRICS
 from fpgaprune.fixed import Fixed, Overflow, Rounding, smallest_word
-from fpgaprune.lower import lower
+from fpgaprune.lower import lower, pipeline
 from fpgaprune.lower.operations import operations, widths
-from fpgaprune.resources import AMOUNTS, Kind, estimate, pipeline, to_data
-from fpgaprune.resources.fabric import FABRICS
+from fpgaprune.resources import AMOUNTS, Kind, estimate, to_data
 from fpgaprune.schedule import multiply, schedule
 from fpgaprune.schedule.adders import adders_planner
 from fpgaprune.sparse import SparseMatrix

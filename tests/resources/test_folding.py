@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from fpgaprune import board
+from fpgaprune.fabric import CLOCK_SHARE, FABRICS, two_port
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.ir import Graph, Input, MatVec, Requantise, Tensor
 from fpgaprune.lower import lower
-from fpgaprune.resources.fabric import CLOCK_SHARE, FABRICS, two_port
 from fpgaprune.resources.folding import folded
 from fpgaprune.schedule import Access, Folded, schedule
 from fpgaprune.sparse import SparseMatrix

@@ -9,8 +9,8 @@ import numpy as np
 from fpgaprune.digits import signed_digits
 
 if TYPE_CHECKING:
+    from fpgaprune.fabric import Fabric
     from fpgaprune.lower.operations import Operations
-    from fpgaprune.resources.fabric import Fabric
     from fpgaprune.sparse import Int64Array
 
 
