@@ -42,6 +42,7 @@ def part(shape: tuple[int, int], sparsity: float, slots: tuple[int, ...]) -> dic
     from networks import nonzeros
 
     from fpgaprune.schedule import Access, Folded
+    from fpgaprune.schedule.lanes import START_UP
 
     count = nonzeros(_graph(shape, sparsity))
     registers, memories = [], []
@@ -50,8 +51,9 @@ def part(shape: tuple[int, int], sparsity: float, slots: tuple[int, ...]) -> dic
         registers.append(_priced(shape, sparsity, Folded(lanes)))
         tried = [
             _priced(shape, sparsity, Folded(math.ceil(lanes / banks) * banks, Access.MEMORIES, banks))
+            for lanes in (math.ceil(count / max(wanted - START_UP, 1)),)
             for banks in BANKS
-            if banks <= lanes and math.ceil(shape[0] / banks) <= wanted
+            if banks <= lanes and math.ceil(shape[0] / banks) <= wanted - START_UP
         ]
         memories += sorted(tried, key=lambda row: row["lut"])[:1]
     return {"nonzeros": count, "registers": registers, "memories": memories}

@@ -70,10 +70,14 @@ def together(memories: Iterable[Memory]) -> Memory:
     return Memory(sum(each.lut for each in held), sum(each.bram_18k for each in held))
 
 
+def in_block_ram(words: int, width: int) -> bool:
+    """Whether a memory of ``words`` words of ``width`` bits is built of block RAM and not of look-up tables."""
+    return words * width >= BRAM_FROM_BITS
+
+
 def memory(words: int, width: int, *, read_only: bool = False) -> Memory:
     """Return what a memory of ``words`` words of ``width`` bits with one read and one write a cycle takes."""
-    bits = words * width
-    if bits >= BRAM_FROM_BITS:
+    if in_block_ram(words, width):
         shapes = BRAM_SHAPES[:1] if read_only else BRAM_SHAPES  # a table's two ports read for two elements
         return Memory(0, min(math.ceil(width / wide) * math.ceil(words / deep) for wide, deep in shapes))
     return Memory(width * math.ceil(words / LUT_BITS), 0)
@@ -84,7 +88,7 @@ def two_port(words: int, width: int) -> Memory:
 
     Four look-up tables are six bits of 32 words or three bits of 64 (RAM32M, RAM64M; AMD UG474); deeper ones choose.
     """
-    if words * width >= BRAM_FROM_BITS:
+    if in_block_ram(words, width):
         return memory(words, width)
     if words <= LUT_BITS // 2:
         return Memory(4 * math.ceil(width / 6), 0)

@@ -35,7 +35,6 @@ def adder_view(
         design=design,
         terms=terms,
         comment=declared.comment,
-        size=f"{int(sums.made.sums.sum())} additions, {sums.made.depth} levels deep",
         signature=declared.signature,
         parameters=", ".join(ports),
         source="x",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from typing_extensions import assert_never
 
+from fpgaprune.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.lower import (
     AccumulateKernel,
     ArgMaxKernel,
@@ -21,17 +24,22 @@ from fpgaprune.lower import (
     WindowKernel,
     WireKernel,
 )
+from fpgaprune.lower.operations import operations
+from fpgaprune.lower.pipeline import cuts
 from fpgaprune.schedule import Access, Folded
 
+if TYPE_CHECKING:
+    from fpgaprune.schedule import Design
 
-def describe(kernel: Kernel) -> str:
-    """Return what the kernel computes; no name that a user chose comes in."""
+
+def describe(kernel: Kernel, design: Design) -> str:
+    """Return what the kernel computes and how it is built; no name that a user chose comes in."""
     match kernel:
         case MatVecKernel():
             rows, columns = kernel.weights.shape
             return (
                 f"{rows} sums over {columns} inputs, {kernel.weights.nonzeros} non-zero weights "
-                f"({100 * kernel.weights.sparsity:.1f} % sparse), {_built(kernel)}, interval "
+                f"({100 * kernel.weights.sparsity:.1f} % sparse), {_built(kernel, design)}, interval "
                 f"{kernel.result.beats * kernel.interval}"
             )
         case ElementKernel():
@@ -68,12 +76,20 @@ def describe(kernel: Kernel) -> str:
             assert_never(kernel)
 
 
-def _built(kernel: MatVecKernel) -> str:
+def _built(kernel: MatVecKernel, design: Design) -> str:
     strategy = f"strategy {kernel.strategy.value}"
     if not isinstance(kernel.plan, Folded):
-        return strategy
+        return f"{strategy}: {_pipeline(kernel, design)}"
     memories = f" over {_many(kernel.plan.banks, 'bank')} of memories" if kernel.plan.access is Access.MEMORIES else ""
     return f"{strategy}: {_many(kernel.program.lanes, 'lane')}{memories}"
+
+
+def _pipeline(kernel: MatVecKernel, design: Design) -> str:
+    """The cuts are those that the estimate and the Verilog have; the vendor's compiler plans its own at that clock."""
+    made = operations(kernel)
+    found = cuts(kernel, FABRICS[design.board.family], design.clock_ns * CLOCK_SHARE)
+    after = f", registers after {', '.join(str(level) for level in found)}" if found else ""
+    return f"{_many(int(made.sums.sum()), 'addition')}, {_many(made.depth, 'level')}{after} at {design.clock_ns:g} ns"
 
 
 def _many(count: int, noun: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fpgaprune.emit.describe import describe
 from fpgaprune.emit.functions import function_view
 from fpgaprune.emit.headers import ap_types
 from fpgaprune.emit.manifest import manifest
@@ -100,17 +99,17 @@ def _sources(lowered: Lowered, view: TopView, names: Mapping[str, str]) -> dict[
     files["src/kernels.h"] = render("vitis/kernels.h.j2", view)
     files["src/top.h"] = render("vitis/top.h.j2", view)
     files["src/top.cpp"] = render("vitis/top.cpp.j2", view)
-    for kernel_view, name in kernel_views(lowered, names):
+    for kernel_view, name in kernel_views(lowered, names, view):
         files[f"src/kernels/{name}.cpp"] = render(TEMPLATES[type(kernel_view)], kernel_view)
     return files
 
 
-def kernel_views(lowered: Lowered, names: Mapping[str, str]) -> Iterator[tuple[KernelView, str]]:
+def kernel_views(lowered: Lowered, names: Mapping[str, str], view: TopView) -> Iterator[tuple[KernelView, str]]:
     """Yield the view of each kernel and the name of its file: processes of a dataflow, else functions."""
     design = lowered.design.name
     loops = {inner.name: loop for loop in lowered.kernels if isinstance(loop, ScanKernel) for inner in loop.body}
-    for kernel in lowered.every_kernel:
-        name, comment = names[kernel.name], describe(kernel)
+    for kernel, declared in zip(lowered.every_kernel, view.kernels, strict=True):
+        name, comment = names[kernel.name], declared.comment
         loop = loops.get(kernel.name)
         if lowered.design.is_dataflow and loop is None:
             yield process_view(kernel, design, names, comment), name
@@ -155,7 +154,8 @@ def _readme_view(lowered: Lowered, view: TopView, names: Mapping[str, str], samp
         part=design.board.part,
         clock_ns=f"{design.clock_ns:g}",
         kernels=tuple(
-            KernelLine(_layer(kernel), names[kernel.name], describe(kernel)) for kernel in lowered.every_kernel
+            KernelLine(_layer(kernel), names[kernel.name], declared.comment)
+            for kernel, declared in zip(lowered.every_kernel, view.kernels, strict=True)
         ),
         samples=samples,
         words=samples * view.output_words,

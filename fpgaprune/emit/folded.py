@@ -9,9 +9,11 @@ import numpy as np
 from fpgaprune.emit.cpp import as_table, literal, smallest_type, table, word_type
 from fpgaprune.emit.expressions import finished
 from fpgaprune.emit.views import BankedView, CaseView, LanesView, LaneView, MemoryView, PartView, TableView
+from fpgaprune.fabric import in_block_ram
 from fpgaprune.fixed import bounds
 from fpgaprune.lower import Word
 from fpgaprune.lower.partial import partial_sums
+from fpgaprune.schedule.lanes import START_UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,10 +51,7 @@ def _lanes(
         fabric=plan.fabric,
         count=lanes.lanes,
         slots=lanes.slots,
-        memories=(
-            _by_lane("weight", lanes, lanes.weight),
-            _flags("starts", lanes, lanes.part_start),
-        ),
+        memories=(_by_lane("weight", lanes, lanes.weight), _starts(lanes)),
         lanes=tuple(_lane_views(lanes)),
         parts=len(lanes.part_row),
         rows=tuple(_rows(kernel)),
@@ -109,16 +108,28 @@ def _by_lane(name: str, lanes: LaneProgram, values: Int64Array) -> MemoryView:
     return _memory(name, _grid(lanes, values))
 
 
-def _flags(name: str, lanes: LaneProgram, slots: Int64Array) -> MemoryView:
+def _starts(lanes: LaneProgram) -> MemoryView:
+    """Every lane starts in its first slot, also one without terms, so that no sum is ever unknown."""
+    flags = _flags(lanes, lanes.part_start)
+    flags[:, 0] = 1
+    return _memory("starts", flags)
+
+
+def _flags(lanes: LaneProgram, slots: Int64Array) -> Int64Array:
     """Return one flag a lane and slot: whether a part starts or ends there, as ``slots`` says of each part."""
     grid = np.zeros((lanes.lanes, lanes.slots), dtype=np.int64)
     grid[lanes.part_lane, slots] = 1
-    return _memory(name, grid)
+    return grid
 
 
 def _memory(name: str, grid: Int64Array) -> MemoryView:
-    word = word_type(Word.holding(*bounds(grid)))
-    return MemoryView(word, smallest_type(grid), name, _nested(name, "", grid).numbers)
+    word = Word.holding(*bounds(grid))
+    numbers = _nested(name, "", grid).numbers
+    return MemoryView(word_type(word), smallest_type(grid), name, numbers, _ram(grid.shape[1], word))
+
+
+def _ram(words: int, word: Word) -> str:
+    return "bram" if in_block_ram(words, word.width) else "lutram"
 
 
 def _nested(name: str, kind: str, grid: IntArray) -> TableView:
@@ -159,17 +170,24 @@ def _banked(
         depth=banks.depth,
         slots=lanes.slots,
         rounds=banks.rounds,
+        turns=lanes.turns,
+        stride=banks.stride,
+        part_stride=banks.part_stride,
+        apart=START_UP,
         size=kernel.result.size,
         elements=_nested("element", smallest_type(np.array([kernel.source.size])), _elements(kernel, banks, plan)),
         memories=(
             _by_lane("address", lanes, banks.address[lanes.column]),
             _by_lane("weight", lanes, lanes.weight),
-            _flags("starts", lanes, lanes.part_start),
-            _flags("ends", lanes, lanes.part_end),
+            _starts(lanes),
+            _memory("ends", _flags(lanes, lanes.part_end)),
             _by_lane("position", lanes, banks.position[lanes.part_row[lanes.part]]),
         ),
         presence=_memory("present", _present(lanes, banks)),
         bias=TableView(word_type(total), "bias", _biases(kernel, banks, groups, total)),
+        input_ram=_ram(2 * banks.stride, kernel.source.word),
+        part_ram=_ram(2 * banks.part_stride, sums.sum_word),
+        bias_ram=_ram(banks.rounds, total),
         row_tables=(_plain("row_group", banks.group), _plain("row_position", banks.position)),
         value="total" if kernel.finish is None else finished("total", total, kernel.finish),
         process=process,

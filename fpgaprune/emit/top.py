@@ -158,7 +158,10 @@ def _declarations(lowered: Lowered, names: Mapping[str, str], *, dataflow: bool)
     """Functions of arrays in a pipeline and in the bodies of loops, processes elsewhere."""
     inside = {inner.name for kernel in lowered.kernels if isinstance(kernel, ScanKernel) for inner in kernel.body}
     return [
-        Declaration(describe(kernel), _signature(kernel, names[kernel.name], dataflow and kernel.name not in inside))
+        Declaration(
+            describe(kernel, lowered.design),
+            _signature(kernel, names[kernel.name], dataflow and kernel.name not in inside),
+        )
         for kernel in lowered.every_kernel
     ]
 

@@ -110,7 +110,6 @@ class AdderView:
     design: str
     terms: str
     comment: str
-    size: str
     signature: str
     parameters: str
     source: str
@@ -123,12 +122,13 @@ class AdderView:
 
 @dataclass(frozen=True)
 class MemoryView:
-    """A memory of constants that is read slot by slot: its words, and the type that holds them in simulation."""
+    """A memory of constants: its words, the type that holds them in simulation, and what each lane's is built of."""
 
     word: str
     type: str
     name: str
     numbers: str
+    ram: str
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,12 @@ class LanesView:
 
 @dataclass(frozen=True)
 class BankedView:
-    """A folded matrix whose lanes read memories: ``banks`` of elements times ``groups`` of rows."""
+    """A folded matrix whose lanes read memories: ``banks`` of elements times ``groups`` of rows.
+
+    ``stride`` and ``part_stride`` are the places between the copies of elements and of sums for successive vectors.
+
+    ``input_ram``, ``part_ram`` and ``bias_ram`` are what a lane's elements and sums and a group's biases are kept in.
+    """
 
     design: str
     scope: str
@@ -200,11 +205,18 @@ class BankedView:
     depth: int
     slots: int
     rounds: int
+    turns: int
+    stride: int
+    part_stride: int
+    apart: int
     size: int
     elements: TableView
     memories: tuple[MemoryView, ...]
     presence: MemoryView
     bias: TableView
+    input_ram: str
+    part_ram: str
+    bias_ram: str
     row_tables: tuple[TableView, ...]
     value: str
     process: ProcessView | None

@@ -14,12 +14,19 @@ from fpgaprune.lower import MatVecKernel, Port
 from fpgaprune.resources import AMOUNTS
 from fpgaprune.schedule import Folded, Strategy, multiply
 from fpgaprune.schedule.adders import adders_planner
+from fpgaprune.schedule.lanes import START_UP
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fpgaprune.board import Board
     from fpgaprune.fit.problem import Point
     from fpgaprune.ir import MatVec, Tensor
     from fpgaprune.schedule import Plan, Planner
+
+
+SLOWER = 0.1
+"""The share of cycles by which lanes with memories may be slower than as many lanes with registers."""
 
 
 def planner(
@@ -32,9 +39,9 @@ def planner(
 ) -> Planner:
     """Return the planner of one strategy for all matrices.
 
-    Folded matrices take at most ``reuse`` cycles a vector with as few lanes as that needs, or as few cycles as
-    ``lanes`` lanes can, without lanes that make it no faster. How the lanes get at the input and what multiplies is
-    what is smallest by the estimate.
+    Folded matrices take at most ``reuse`` cycles a vector with as few lanes as that needs, or at most ``lanes`` lanes:
+    then `SLOWER` of the cycles may be added where lanes with memories are smaller. How the lanes get at the input and
+    what multiplies is what is smallest by the estimate.
 
     Raises:
         InputError: reuse or lanes that are not positive, both, neither where matrices are folded, or one where they
@@ -83,14 +90,18 @@ class _Folding:
 
     def __call__(self, op: MatVec, source: Tensor) -> Plan:
         nonzeros = op.weights.nonzeros
-        interval = min(self._reuse or math.ceil(nonzeros / (self._lanes or 1)), nonzeros)
-        plans = [plan for plan in folded(op.weights, interval) if plan.lanes == math.ceil(nonzeros / interval)]
-        found = [
-            point
-            for point in folded_points(_kernel(op, source, plans[0]), plans, self._pricing)
-            if point.interval <= interval
-        ]
-        return min(found, key=self._area).plan
+        if self._lanes is None:
+            most = min(self._reuse or 1, nonzeros + START_UP)
+            return self._smallest(op, source, list(folded(op.weights, most)), most)
+        slots = math.ceil(nonzeros / self._lanes)
+        _, *memories = folded(op.weights, slots + START_UP)
+        plans = [Folded(math.ceil(nonzeros / slots)), *(plan for plan in memories if plan.lanes <= self._lanes)]
+        return self._smallest(op, source, plans, math.floor((1 + SLOWER) * slots))
+
+    def _smallest(self, op: MatVec, source: Tensor, plans: Sequence[Folded], most: int) -> Plan:
+        """Return the smallest plan of at most so many cycles; the first plan, registers, always is one."""
+        every = folded_points(_kernel(op, source, plans[0]), plans, self._pricing)
+        return min((point for point in every if point.interval <= most), key=self._area).plan
 
     def _area(self, point: Point) -> float:
         have = self._board.resources
@@ -102,5 +113,6 @@ def _kernel(op: MatVec, source: Tensor, plan: Folded) -> MatVecKernel:
     name, weights, bias = op.output.name, op.weights, op.bias
     rows, columns = weights.shape
     sums = matvec_interval(weights, bias, full((columns,), source.format))
-    ports = Port(source.name, columns, source.format), Port(name, rows, op.output.format)
+    beats = source.size // columns
+    ports = Port(source.name, columns, source.format, beats), Port(name, rows, op.output.format, beats)
     return MatVecKernel(name, op.layer, plan, *ports, weights, bias, sums, None)

@@ -17,6 +17,7 @@ from fpgaprune.resources import AMOUNTS
 from fpgaprune.resources.costs import costs
 from fpgaprune.schedule import Access, Adders, Folded, Multiply
 from fpgaprune.schedule.adders import adder_graph
+from fpgaprune.schedule.lanes import START_UP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -112,13 +113,14 @@ def unrolled(kernel: MatVecKernel, room: Amounts) -> Iterator[Plan]:
 
 def ladder(weights: SparseMatrix) -> list[Folded]:
     """Return folded plans from an interval of two cycles to one lane; memories are slow to balance, so half as many."""
+    slowest = weights.nonzeros + START_UP
     plans: dict[Folded, None] = {}
     wanted, step = 2.0, 0
-    while wanted < STEP * weights.nonzeros:
-        each = list(folded(weights, min(math.floor(wanted), weights.nonzeros)))
+    while wanted < slowest:
+        each = list(folded(weights, math.floor(wanted)))
         plans.update(dict.fromkeys(each[:1] if step % 2 else each))
         wanted, step = wanted * STEP, step + 1
-    return list(plans)
+    return list(plans | dict.fromkeys(folded(weights, slowest)))
 
 
 def _may_fit(plan: Folded, room: Amounts) -> bool:
@@ -128,10 +130,16 @@ def _may_fit(plan: Folded, room: Amounts) -> bool:
 
 def folded(weights: SparseMatrix, interval: int) -> Iterator[Folded]:
     """Yield plans that aim at an interval with the fewest lanes: registers, then memories of few and of many banks."""
-    lanes = math.ceil(weights.nonzeros / interval)
-    yield Folded(lanes)
+    yield Folded(math.ceil(weights.nonzeros / interval))
+    if interval > START_UP:
+        yield from _with_memories(weights, interval - START_UP)
+
+
+def _with_memories(weights: SparseMatrix, turns: int) -> Iterator[Folded]:
+    """Yield plans whose loops should take no more turns each."""
+    lanes = math.ceil(weights.nonzeros / turns)
     columns, rows = len(np.unique(weights.column)), int((np.diff(weights.row_start) > 0).sum())
-    fewest, groups = math.ceil(columns / interval), math.ceil(rows / interval)
+    fewest, groups = math.ceil(columns / turns), math.ceil(rows / turns)
     most = max(fewest, lanes // groups)
     for banks in dict.fromkeys((fewest, round(math.sqrt(fewest * most)), most)):
         yield Folded(banks * max(groups, math.ceil(lanes / banks)), Access.MEMORIES, banks)

@@ -76,6 +76,16 @@ class Finish:
     format: Fixed
 
     @property
+    def adds(self) -> bool:
+        """Whether rounding needs an addition, as it depends on the value."""
+        return self.shift > 0 and self.rounding is not Rounding.TRN
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether it is more than wires: rounding that adds, or a limit that binds."""
+        return self.adds or self.zero_outside or bool(self.binds_low.any() or self.binds_high.any())
+
+    @property
     def binds_low(self) -> IntArray:
         """Whether the lower limit can alter each element."""
         return self.rounded.low < self.low if self.low is not None else self.rounded.low != self.rounded.low
@@ -142,7 +152,7 @@ class MatVecKernel(_OneSource):
     @property
     def interval(self) -> int:
         """Cycles from one beat to the next."""
-        return self.program.interval if isinstance(self.plan, Folded) else 1
+        return self.program.interval(self.source.beats) if isinstance(self.plan, Folded) else 1
 
     def accumulator(self, row: int) -> Word:
         """Return the word that holds the row's sum, exactly as wide as its interval says."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpgaprune.digits import signed_digits
+from fpgaprune.lower.operations import operations
 
 if TYPE_CHECKING:
     from fpgaprune.fabric import Fabric
+    from fpgaprune.lower.kernels import MatVecKernel
     from fpgaprune.lower.operations import Operations
     from fpgaprune.sparse import Int64Array
 
@@ -45,6 +47,12 @@ def _digits(operations: Operations) -> Int64Array:
     return signed_digits(operations.factor[operations.products].astype(np.int64))
 
 
+def cuts(kernel: MatVecKernel, fabric: Fabric, budget: float) -> tuple[int, ...]:
+    """Return the levels of a matrix at interval 1 after which a register stands, as `stages` says."""
+    finished = kernel.finish is not None and kernel.finish.takes_time
+    return stages(operations(kernel), fabric, budget, finished=finished)
+
+
 def stages(operations: Operations, fabric: Fabric, budget: float, *, finished: bool) -> tuple[int, ...]:
     """Return the levels after which a register stands: before the next one would pass the budget of a period in ns.
 
@@ -53,14 +61,14 @@ def stages(operations: Operations, fabric: Fabric, budget: float, *, finished: b
     delays = [fabric.adder_ns] * (operations.depth + finished)
     if multipliers(operations):
         delays[0] = fabric.multiplier_ns
-    cuts: list[int] = []
+    found: list[int] = []
     used = 0.0
     for level, delay in enumerate(delays):
         if used and used + delay > budget:
-            cuts.append(level)
+            found.append(level)
             used = 0.0
         used += delay
-    return tuple(cuts)
+    return tuple(found)
 
 
 def live_bits(operations: Operations, cuts: tuple[int, ...]) -> int:

@@ -113,9 +113,8 @@ def latency_bound(kernel: Kernel) -> int:
     match kernel:
         case MatVecKernel() if isinstance(kernel.plan, Folded):
             program = kernel.program
-            filling = program.banks.depth + program.banks.rounds if program.banks else 0
             parts = int(np.bincount(program.part_row, minlength=1).max())
-            return 2 * _PLAIN_LATENCY + filling + program.slots + math.ceil(math.log2(parts + 1))
+            return _PLAIN_LATENCY + program.latency_bound(kernel.source.beats) + math.ceil(math.log2(parts + 1))
         case MatVecKernel():
             terms = int(np.diff(kernel.weights.row_start).max(initial=0))
         case MatMulKernel():

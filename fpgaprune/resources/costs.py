@@ -113,7 +113,7 @@ def _matvec(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResourc
 def _unfolded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResources:
     made = operations(kernel)
     adders, multiplied, finish = pipeline.adder_bits(made), pipeline.multipliers(made), finish_lut(kernel.finish)
-    cuts = pipeline.stages(made, fabric, budget, finished=finish > 0)
+    cuts = pipeline.cuts(kernel, fabric, budget)
     return cost(
         kernel,
         kernel.strategy.value,

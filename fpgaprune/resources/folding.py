@@ -27,6 +27,8 @@ from fpgaprune.resources.layer_cost import (
 from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fpgaprune.fabric import Fabric
     from fpgaprune.lower import MatVecKernel
     from fpgaprune.resources.values import LayerResources
@@ -56,7 +58,7 @@ def folded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResource
         ff=sum(part.ff for part in parts),
         dsp=lanes.slices,
         held=together(part.held for part in parts),
-        latency=sum(part.cycles for part in parts),
+        latency=_latency(lanes, parts),
     )
 
 
@@ -69,6 +71,13 @@ class _Part:
     ff: int = 0
     held: Memory = _NOTHING
     cycles: int = 0
+
+
+def _latency(lanes: _Lanes, parts: Sequence[_Part]) -> int:
+    """The loops of one vector one after the other; or three steps of the one loop, and what is behind the last turn."""
+    if lanes.program.banks is None or lanes.kernel.source.beats == 1:
+        return sum(part.cycles for part in parts)
+    return 3 * lanes.program.turns + parts[-1].cycles - lanes.program.banks.rounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,20 +131,20 @@ class _Lanes:
         multiplier = math.prod(self.operands) if self.in_fabric else 0
         registers = self.kernel.source.word.width + self.sum_width + (product if self.in_fabric else 0)
         slots, count = self.program.slots, self.program.lanes
-        weight = widths(np.minimum(self.sums.lane_weight_low, 0), self.sums.lane_weight_high)
         return _Part(
             adder_bits=count * self.sum_width,
             lut=count * multiplier + COUNTERS_LUT,
             ff=count * registers + COUNTERS_FF,
-            held=_tables(slots, weight + 1 + self._fields),  # a flag marks the first of a part
+            held=_times(count, together(memory(slots, width) for width in self._fields)),
             cycles=slots + math.ceil(self.fabric.multiplier_ns / self.budget) + 1,
         )
 
     @property
-    def _fields(self) -> int:
-        """Bits of a slot that only memories need: the element's address, whether a part ends, and its row's place."""
+    def _fields(self) -> tuple[int, ...]:
+        """The widths of a lane's tables: weights and starts; with memories also addresses, ends and places of rows."""
         banks = self.program.banks
-        return 0 if banks is None else places(banks.depth) + 1 + places(banks.rounds)
+        weights = self.sums.weight_word.width, 1
+        return weights if banks is None else (*weights, places(banks.depth), 1, places(banks.rounds))
 
 
 def _registers(lanes: _Lanes) -> _Part:
@@ -182,7 +191,7 @@ def _filled(lanes: _Lanes, banks: Banks) -> _Part:
     """The beat, from which each bank takes an element a cycle, and a copy of its bank for each lane, twice over."""
     width = lanes.kernel.source.word.width
     sizes = np.bincount(banks.bank[banks.bank >= 0], minlength=lanes.plan.banks)
-    copy = two_port(2 * banks.depth, width)
+    copy = two_port(2 * banks.stride, width)
     return _Part(
         lut=sum(chosen(size) for size in sizes.tolist()) * width + COUNTERS_LUT,
         ff=int(sizes.sum()) * width + lanes.plan.banks * width + COUNTERS_FF,
@@ -194,10 +203,10 @@ def _filled(lanes: _Lanes, banks: Banks) -> _Part:
 def _added_up(lanes: _Lanes, banks: Banks) -> _Part:
     """The partial sums of each lane, twice over, and for each group a tree over its banks, bias and one finish."""
     kernel, plan, program = lanes.kernel, lanes.plan, lanes.program
-    partial = _times(program.lanes, two_port(2 * banks.rounds, lanes.sum_width))
+    partial = _times(program.lanes, two_port(2 * banks.part_stride, lanes.sum_width))
     gaps = int((np.bincount(program.part_lane, minlength=program.lanes) < banks.rounds).sum())
     present = _times(gaps, memory(banks.rounds, 1))
-    bias = _biases(kernel, banks, plan.groups)
+    bias = _times(plan.groups * bool(kernel.bias.any()), memory(banks.rounds, lanes.row_width))
     terms = plan.banks + (bias != _NOTHING)
     finish = 0 if kernel.finish is None else int(finish_luts(kernel.finish).max(initial=0))
     return _Part(
@@ -209,26 +218,11 @@ def _added_up(lanes: _Lanes, banks: Banks) -> _Part:
     )
 
 
-def _biases(kernel: MatVecKernel, banks: Banks, groups: int) -> Memory:
-    low, high = np.zeros((2, groups), dtype=kernel.bias.dtype)
-    np.minimum.at(low, banks.group, kernel.bias)
-    np.maximum.at(high, banks.group, kernel.bias)
-    used = (low != 0) | (high != 0)
-    return _tables(banks.rounds, widths(low[used], high[used]))
-
-
 def _cut(terms: int, lanes: _Lanes) -> int:
     """Registers of one word in a tree whose levels are more than fit into a cycle, its result included."""
     levels = math.ceil(math.log2(max(terms, 2)))
     step = max(1, int(lanes.budget / lanes.fabric.adder_ns))
     return 1 + sum(math.ceil(terms / (1 << level)) for level in range(step, levels, step))
-
-
-def _tables(words: int, of_width: Int64Array) -> Memory:
-    """Return what tables of so many words take, one of each width."""
-    return together(
-        _times(int(count), memory(words, int(width))) for width, count in zip(*_counted(of_width), strict=True)
-    )
 
 
 def _counted(values: Int64Array) -> tuple[Int64Array, Int64Array]:

@@ -86,6 +86,6 @@ def finish_luts(finish: Finish) -> Int64Array:
         total += np.where(low, compare, 0)
     if finish.zero_outside:
         total += width + compare
-    if finish.shift > 0 and finish.rounding.name != "TRN":
+    if finish.adds:
         total += rounded
     return total

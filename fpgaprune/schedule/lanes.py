@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from fpgaprune.fixed import IntArray
     from fpgaprune.schedule.plans import Folded
     from fpgaprune.sparse import Int64Array, SparseMatrix
+
+
+START_UP = 8
+"""Cycles from a turn of a loop over memories to what it writes, and those of starting such a loop: an assumption."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,16 @@ class Banks:
     def depth(self) -> int:
         """The elements of the largest bank: the cycles that filling all banks takes, an element of each a cycle."""
         return int(self.address.max(initial=0)) + 1
+
+    @property
+    def stride(self) -> int:
+        """The places between two copies of a bank in one memory: a power of two, so that no address is added up."""
+        return 1 << (self.depth - 1).bit_length()
+
+    @property
+    def part_stride(self) -> int:
+        """The places between two copies of partial sums in one memory."""
+        return 1 << (self.rounds - 1).bit_length()
 
     @property
     def rounds(self) -> int:
@@ -80,9 +95,37 @@ class LaneProgram:
                 object.__setattr__(self, field.name, frozen(value))
 
     @property
-    def interval(self) -> int:
-        """Cycles between two vectors: filling banks, working on slots and adding up parts overlap."""
-        return self.slots if self.banks is None else max(self.slots, self.banks.depth, self.banks.rounds)
+    def turns(self) -> int:
+        """The cycles in which memories can do one step of a sample of several vectors, as `interval` says.
+
+        Banks are filled at the start of a step and parts added up at its end, so that what one step writes is there
+        in the next.
+        """
+        if self.banks is None:
+            return self.slots
+        return max(self.slots, self.banks.depth + START_UP, self.banks.rounds + START_UP)
+
+    def interval(self, vectors: int) -> int:
+        """Return cycles a vector, where samples of so many vectors come one after the other.
+
+        Registers are one loop that never pauses. With memories and one vector, filling banks, working on slots and
+        adding up parts are three loops that overlap, each started anew; with several vectors they are one loop, whose
+        steps fill for a vector, work on the one before and add up the one before that. Its two more steps a sample
+        are spread over the vectors.
+        """
+        if self.banks is None:
+            return self.slots
+        if vectors == 1:
+            return max(self.slots, self.banks.depth, self.banks.rounds) + START_UP
+        return self.turns + math.ceil(2 * self.turns / vectors)
+
+    def latency_bound(self, vectors: int) -> int:
+        """Return cycles that a vector's loops do not exceed."""
+        if self.banks is None:
+            return self.slots + START_UP
+        if vectors == 1:
+            return self.banks.depth + self.slots + self.banks.rounds + 3 * START_UP
+        return 3 * self.turns + START_UP
 
     @cached_property
     def part(self) -> Int64Array:

@@ -10,6 +10,7 @@ from fpgaprune import ir
 from fpgaprune.emit.describe import describe
 from fpgaprune.emit.emitter import kernel_views
 from fpgaprune.emit.names import names_of
+from fpgaprune.emit.top import top_view
 from fpgaprune.emit.views import TEMPLATES
 from fpgaprune.lower import kernels, lower
 from fpgaprune.resources import estimate
@@ -34,9 +35,10 @@ def drawn():
         for interface in Interface:
             lowered = lower(schedule(graph, PYNQ, interface=interface, planner=mixed(seed)))
             found |= {type(kernel) for kernel in lowered.every_kernel}
-            views |= {type(view) for view, _ in kernel_views(lowered, names_of(lowered))}
+            names = names_of(lowered)
+            views |= {type(view) for view, _ in kernel_views(lowered, names, top_view(lowered, names))}
             assert {layer.tensor for layer in estimate(lowered).layers} == {k.name for k in lowered.every_kernel}
-            assert all(describe(kernel) for kernel in lowered.every_kernel)
+            assert all(describe(kernel, lowered.design) for kernel in lowered.every_kernel)
     return ops, found, views
 
 

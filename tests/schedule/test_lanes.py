@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fpgaprune.schedule import Access, Folded
-from fpgaprune.schedule.lanes import program
+from fpgaprune.schedule.lanes import START_UP, program
 from fpgaprune.sparse import SparseMatrix
 
 
@@ -66,7 +66,13 @@ def check_banks(lanes, weights, plan):
     assert np.array_equal(lanes.lane, banks.bank[lanes.column] * plan.groups + banks.group[row])
     same_lane = np.diff(lanes.lane) == 0
     assert (np.diff(banks.position[row])[same_lane] >= 0).all()
-    assert lanes.interval == max(lanes.slots, banks.depth, banks.rounds)
+    turns = (lanes.slots, banks.depth, banks.rounds)
+    assert lanes.interval(1) == max(turns) + START_UP
+    assert lanes.turns == max(lanes.slots, max(banks.depth, banks.rounds) + START_UP)
+    for vectors in (2, 9):  # the first step only fills, the last only adds up
+        assert lanes.interval(vectors) == -(-(vectors + 2) * lanes.turns // vectors)
+    assert lanes.latency_bound(1) == sum(turns) + 3 * START_UP
+    assert lanes.latency_bound(2) == 3 * lanes.turns + START_UP
 
 
 shapes = st.tuples(st.integers(1, 20), st.integers(1, 20))
@@ -78,7 +84,7 @@ def test_lanes_in_registers_compute_the_matrix_in_as_few_slots_as_there_can_be(s
     weights = random_matrix(seed, *shape, density)
     found = program(weights, Folded(lanes))
     check(found, weights)
-    assert found.slots == found.interval == -(-weights.nonzeros // lanes)
+    assert found.slots == found.interval(1) == found.interval(7) == -(-weights.nonzeros // lanes)
     assert found.lanes <= min(lanes, weights.nonzeros)
     assert (np.bincount(found.lane) > 0).all()
     assert found.banks is None

@@ -1,5 +1,4 @@
-// 2 sums over 3 inputs, 3 non-zero weights (50.0 % sparse), strategy adders, interval 1
-// 5 additions, 3 levels deep
+// 2 sums over 3 inputs, 3 non-zero weights (50.0 % sparse), strategy adders: 5 additions, 3 levels, registers after 3 at 10 ns, interval 1
 #include "../kernel.h"
 #include "../kernels.h"
 

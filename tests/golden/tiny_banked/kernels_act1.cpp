@@ -1,4 +1,4 @@
-// 2 sums over 3 inputs, 3 non-zero weights (50.0 % sparse), strategy folded: 2 lanes over 2 banks of memories, interval 2
+// 2 sums over 3 inputs, 3 non-zero weights (50.0 % sparse), strategy folded: 2 lanes over 2 banks of memories, interval 10
 #include "../kernel.h"
 #include "../kernels.h"
 
@@ -79,8 +79,8 @@ FPGAPRUNE_APART void accumulate(ap_int<8> &sum, ap_uint<4> input, ap_int<4> weig
   sum = ap_int<8>((starts ? ap_int<8>(0) : sum) + product);
 }
 
-// Give every lane its own copy of its bank, an element of each bank a cycle.
-inline void fill(const ap_uint<4> *x, ap_uint<4> (*memory)[2]) {
+// One place of every lane's own copy of its bank.
+inline void fill(const ap_uint<4> *x, int place, ap_uint<4> (*memory)[2], int base) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE
 #endif
@@ -92,35 +92,100 @@ inline void fill(const ap_uint<4> *x, ap_uint<4> (*memory)[2]) {
 #ifdef __SYNTHESIS__
 #pragma HLS UNROLL
 #endif
-    for (int place = 0; place < 2; ++place) {
+    for (int i = 0; i < 2; ++i) {
 #ifdef __SYNTHESIS__
 #pragma HLS UNROLL
 #endif
-      ordered[bank][place] = x[element[bank][place]];
+      ordered[bank][i] = x[element[bank][i]];
     }
   }
+  for (int lane = 0; lane < 2; ++lane) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    memory[lane][base | place] = ordered[lane / 1][place];
+  }
+}
+
+// One slot of every lane.
+inline void work(int slot, const ap_uint<4> (*memory)[2], int base, ap_int<8> *sum,
+                 ap_int<8> (*part)[2], int part_base) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable = address complete dim = 1
+#pragma HLS BIND_STORAGE variable = address type = rom_1p impl = lutram
+#pragma HLS ARRAY_PARTITION variable = weight complete dim = 1
+#pragma HLS BIND_STORAGE variable = weight type = rom_1p impl = lutram
+#pragma HLS ARRAY_PARTITION variable = starts complete dim = 1
+#pragma HLS BIND_STORAGE variable = starts type = rom_1p impl = lutram
+#pragma HLS ARRAY_PARTITION variable = ends complete dim = 1
+#pragma HLS BIND_STORAGE variable = ends type = rom_1p impl = lutram
+#pragma HLS ARRAY_PARTITION variable = position complete dim = 1
+#pragma HLS BIND_STORAGE variable = position type = rom_1p impl = lutram
+#endif
+  for (int lane = 0; lane < 2; ++lane) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    accumulate(sum[lane], memory[lane][base | int(address[lane][slot])], weight[lane][slot], starts[lane][slot] != 0);
+    if (ends[lane][slot] != 0)
+      part[lane][part_base | int(position[lane][slot])] = sum[lane];
+  }
+}
+
+// One row of every group: its parts and its bias.
+inline void add_up(int round, const ap_int<8> (*part)[2], int base, ap_uint<4> *y) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#pragma HLS ARRAY_PARTITION variable = present complete dim = 1
+#pragma HLS BIND_STORAGE variable = present type = rom_1p impl = lutram
+#pragma HLS ARRAY_PARTITION variable = bias complete dim = 1
+#pragma HLS BIND_STORAGE variable = bias type = rom_1p impl = lutram
+#endif
+  ap_uint<4> made[1];
+#ifdef __SYNTHESIS__
+#pragma HLS ARRAY_PARTITION variable = made complete
+#endif
+  for (int group = 0; group < 1; ++group) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    ap_int<8> total = bias[group][round];
+    for (int bank = 0; bank < 2; ++bank) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+      const int lane = bank * 1 + group;
+      if (present[lane][round] != 0)
+        total += part[lane][base | round];
+    }
+    made[group] = at_least<ap_uint<4>>(shift_right<ap_int<5>, ap_int<8>, 3, TRN>(total), 0);
+  }
+  for (int row = 0; row < 2; ++row) {
+#ifdef __SYNTHESIS__
+#pragma HLS UNROLL
+#endif
+    if (round == row_position[row])
+      y[row] = made[row_group[row]];
+  }
+}
+
+// All places, all slots, all rounds of one vector.
+inline void fill_all(const ap_uint<4> *x, ap_uint<4> (*memory)[2]) {
+#ifdef __SYNTHESIS__
+#pragma HLS INLINE
+#endif
   for (int place = 0; place < 2; ++place) {
 #ifdef __SYNTHESIS__
 #pragma HLS PIPELINE II = 1
 #endif
-    for (int lane = 0; lane < 2; ++lane) {
-#ifdef __SYNTHESIS__
-#pragma HLS UNROLL
-#endif
-      memory[lane][place] = ordered[lane / 1][place];
-    }
+    fill(x, place, memory, 0);
   }
 }
 
-// All slots of every lane.
-inline void work(const ap_uint<4> (*memory)[2], ap_int<8> (*part)[2]) {
+inline void work_all(const ap_uint<4> (*memory)[2], ap_int<8> (*part)[2]) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE off
-#pragma HLS ARRAY_PARTITION variable = address complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = weight complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = starts complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = ends complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = position complete dim = 1
 #endif
   ap_int<8> sum[2];
 #ifdef __SYNTHESIS__
@@ -130,54 +195,19 @@ inline void work(const ap_uint<4> (*memory)[2], ap_int<8> (*part)[2]) {
 #ifdef __SYNTHESIS__
 #pragma HLS PIPELINE II = 1
 #endif
-    for (int lane = 0; lane < 2; ++lane) {
-#ifdef __SYNTHESIS__
-#pragma HLS UNROLL
-#endif
-      accumulate(sum[lane], memory[lane][address[lane][slot]], weight[lane][slot], starts[lane][slot] != 0);
-      if (ends[lane][slot] != 0)
-        part[lane][position[lane][slot]] = sum[lane];
-    }
+    work(slot, memory, 0, sum, part, 0);
   }
 }
 
-// Each row: its parts and its bias, a row of every group a cycle.
-inline void add_up(const ap_int<8> (*part)[2], ap_uint<4> *y) {
+inline void add_all(const ap_int<8> (*part)[2], ap_uint<4> *y) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE
-#pragma HLS ARRAY_PARTITION variable = present complete dim = 1
-#pragma HLS ARRAY_PARTITION variable = bias complete dim = 1
 #endif
   for (int round = 0; round < 2; ++round) {
 #ifdef __SYNTHESIS__
 #pragma HLS PIPELINE II = 1
 #endif
-    ap_uint<4> made[1];
-#ifdef __SYNTHESIS__
-#pragma HLS ARRAY_PARTITION variable = made complete
-#endif
-    for (int group = 0; group < 1; ++group) {
-#ifdef __SYNTHESIS__
-#pragma HLS UNROLL
-#endif
-      ap_int<8> total = bias[group][round];
-      for (int bank = 0; bank < 2; ++bank) {
-#ifdef __SYNTHESIS__
-#pragma HLS UNROLL
-#endif
-        const int lane = bank * 1 + group;
-        if (present[lane][round] != 0)
-          total += part[lane][round];
-      }
-      made[group] = at_least<ap_uint<4>>(shift_right<ap_int<5>, ap_int<8>, 3, TRN>(total), 0);
-    }
-    for (int row = 0; row < 2; ++row) {
-#ifdef __SYNTHESIS__
-#pragma HLS UNROLL
-#endif
-      if (round == row_position[row])
-        y[row] = made[row_group[row]];
-    }
+    add_up(round, part, 0, y);
   }
 }
 
@@ -186,7 +216,7 @@ inline void enter(hls::stream<Beat<ap_uint<4>, 3>> &x, ap_uint<4> (*memory)[2]) 
 #pragma HLS INLINE off
 #endif
   const Beat<ap_uint<4>, 3> x_beat = x.read();
-  fill(x_beat.word, memory);
+  fill_all(x_beat.word, memory);
 }
 
 inline void leave(const ap_int<8> (*part)[2], hls::stream<Beat<ap_uint<4>, 2>> &y) {
@@ -194,7 +224,7 @@ inline void leave(const ap_int<8> (*part)[2], hls::stream<Beat<ap_uint<4>, 2>> &
 #pragma HLS INLINE off
 #endif
   Beat<ap_uint<4>, 2> y_beat;
-  add_up(part, y_beat.word);
+  add_all(part, y_beat.word);
   y.write(y_beat);
 }
 
@@ -203,21 +233,19 @@ inline void leave(const ap_int<8> (*part)[2], hls::stream<Beat<ap_uint<4>, 2>> &
 void process_act1(hls::stream<Beat<ap_uint<4>, 3>> &x, hls::stream<Beat<ap_uint<4>, 2>> &y) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE off
-#endif
-  for (int beat = 0; beat < 1; ++beat) {
-#ifdef __SYNTHESIS__
 #pragma HLS DATAFLOW
 #endif
-    ap_uint<4> memory[2][2];
-    ap_int<8> part[2][2];
+  ap_uint<4> memory[2][2];
+  ap_int<8> part[2][2];
 #ifdef __SYNTHESIS__
 #pragma HLS ARRAY_PARTITION variable = memory complete dim = 1
+#pragma HLS BIND_STORAGE variable = memory type = ram_s2p impl = lutram
 #pragma HLS ARRAY_PARTITION variable = part complete dim = 1
+#pragma HLS BIND_STORAGE variable = part type = ram_s2p impl = lutram
 #endif
-    lanes_of_act1::enter(x, memory);
-    lanes_of_act1::work(memory, part);
-    lanes_of_act1::leave(part, y);
-  }
+  lanes_of_act1::enter(x, memory);
+  lanes_of_act1::work_all(memory, part);
+  lanes_of_act1::leave(part, y);
 }
 
 } // namespace net_kernels

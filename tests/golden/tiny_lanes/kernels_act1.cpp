@@ -79,7 +79,9 @@ inline void work(int slot, const ap_uint<4> *x, ap_int<8> *sum, ap_int<8> *part)
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE
 #pragma HLS ARRAY_PARTITION variable = weight complete dim = 1
+#pragma HLS BIND_STORAGE variable = weight type = rom_1p impl = lutram
 #pragma HLS ARRAY_PARTITION variable = starts complete dim = 1
+#pragma HLS BIND_STORAGE variable = starts type = rom_1p impl = lutram
 #endif
   lane_0(slot, x, sum[0], part);
   lane_1(slot, x, sum[1], part);
