@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from fpgaprune import paths
 from fpgaprune.errors import InputError
-from fpgaprune.paths import fresh_file, fresh_folder, identifier, resource, unique_identifiers
+from fpgaprune.paths import MANIFESTS, fresh_file, fresh_folder, identifier, resource, unique_identifiers
 
 SAFE = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*_?")
 HOSTILE = [
@@ -108,12 +109,17 @@ def write_half(path, kind):
     raise kind("stop")
 
 
+MANIFEST = '{\n "schema": "fpgaprune-project-3"\n}\n'
+OLD = {"fpgaprune.json": MANIFEST, "old.txt": "old"}
+
+
 @pytest.fixture
 def old(tmp_path):
-    """A folder with one file, which a test tries to replace."""
+    """A project's folder, which a test tries to replace."""
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "old.txt").write_text("old")
+    for name, text in OLD.items():
+        (folder / name).write_text(text)
     return folder
 
 
@@ -132,22 +138,59 @@ def test_a_new_folder_appears_whole_when_the_block_ends(tmp_path):
 def test_an_existing_folder_is_refused_and_left_alone(old):
     with pytest.raises(InputError, match=r"project exists already; .*--force"), fresh_folder(old):
         pytest.fail("the block must not run")
-    assert contents(old) == {"old.txt": "old"}
+    assert contents(old) == OLD
 
 
 def test_force_replaces_a_folder_and_leaves_nothing_of_it(old):
     with fresh_folder(old, force=True) as folder:
         (folder / "new.txt").write_text("new")
-        assert contents(old) == {"old.txt": "old"}
+        assert contents(old) == OLD
     assert contents(old) == {"new.txt": "new"}
     assert list(old.parent.iterdir()) == [old]
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_force_replaces_whatever_fpgaprune_made(old, name):
+    (old / "fpgaprune.json").rename(old / name)
+    with fresh_folder(old, force=True):
+        pass
+    assert contents(old) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("notes.txt", MANIFEST),
+        ("workspace.json", '{"$schema": "./node_modules/nx/schema.json", "schema": 1}'),
+        ("workspace.json", json.dumps(["schema", 1])),
+        ("fpgaprune.json", ""),
+    ],
+)
+def test_force_never_replaces_what_fpgaprune_did_not_make(old, name, text):
+    (old / "fpgaprune.json").unlink()
+    (old / name).write_text(text)
+    before = contents(old)
+    refusal = pytest.raises(InputError, match=r"fpgaprune did not make it.*delete this one yourself")
+    with refusal, fresh_folder(old, force=True):
+        pytest.fail("the block must not run")
+    assert contents(old) == before
+
+
+def test_force_replaces_an_empty_folder_and_a_project_whose_manifest_is_cut_short(old):
+    (old / "fpgaprune.json").write_text(MANIFEST[:30])
+    with fresh_folder(old, force=True):
+        pass
+    assert contents(old) == {}
+    with fresh_folder(old, force=True) as folder:
+        (folder / "new.txt").write_text("new")
+    assert contents(old) == {"new.txt": "new"}
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
 def test_an_error_in_the_block_leaves_the_old_folder_and_no_litter(old, kind):
     with pytest.raises(kind), fresh_folder(old, force=True) as folder:
         write_half(folder / "new.txt", kind)
-    assert contents(old) == {"old.txt": "old"}
+    assert contents(old) == OLD
     assert list(old.parent.iterdir()) == [old]
 
 
@@ -169,7 +212,7 @@ def test_a_swap_that_fails_leaves_the_old_folder(old, monkeypatch, fails):
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(InputError, match="No space left"), fresh_folder(old, force=True) as folder:
         (folder / "new.txt").write_text("new")
-    assert contents(old) == {"old.txt": "old"}
+    assert contents(old) == OLD
     assert list(old.parent.iterdir()) == [old]
 
 

@@ -162,8 +162,15 @@ def _readme_view(lowered: Lowered, view: TopView, names: Mapping[str, str], samp
         inputs=view.inputs,
         outputs=view.outputs,
         streaming=view.streaming,
-        interval_text="cycle" if view.interval == 1 else f"{view.interval} cycles",
+        interval_text=_interval_text(lowered),
     )
+
+
+def _interval_text(lowered: Lowered) -> str:
+    if lowered.design.is_by_position:
+        return "`fpgaprune estimate .` tells how soon a sample can follow another."
+    cycles = "cycle" if lowered.interval == 1 else f"{lowered.interval} cycles"
+    return f"A new vector can enter every {cycles}."
 
 
 def _layer(kernel: Kernel) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fpgaprune.lower import Kernel, Lowered
     from fpgaprune.lower.kernels import Making
 
-SCHEMA = "fpgaprune-project-2"
+SCHEMA = "fpgaprune-project-3"
 
 
 def manifest(
@@ -39,7 +39,8 @@ def manifest(
         "part": design.board.part,
         "clock_ns": design.clock_ns,
         "interface": design.interface.value,
-        "interval_cycles": None if view.streaming else view.interval,
+        "by_position": design.is_by_position,
+        "interval_cycles": None if design.is_by_position else view.interval,
         "inputs": [_port(port) for port in view.inputs],
         "outputs": [_port(port) for port in view.outputs],
         "nonzeros": lowered.nonzeros,

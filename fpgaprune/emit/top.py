@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.lower import Kernel, Lowered, Port
+    from fpgaprune.schedule import Design
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ def top_view(lowered: Lowered, names: Mapping[str, str]) -> TopView:
     """Return the view of the top function; everything in it is a safe name, as in ``names``, or a word."""
     design = lowered.design
     streaming, dataflow = design.interface is Interface.STREAM, design.is_dataflow
-    inputs = tuple(_port_view(port, names[port.name], design.name) for port in lowered.inputs)
-    outputs = tuple(_port_view(output.port, names[argument(output.name)], design.name) for output in lowered.outputs)
+    inputs = tuple(_port_view(port, names[port.name], design) for port in lowered.inputs)
+    outputs = tuple(_port_view(output.port, names[argument(output.name)], design) for output in lowered.outputs)
     ports = (*inputs, *outputs)
     read = {port.name for kernel in lowered.kernels for port in kernel.sources} | {
         output.port.name for output in lowered.outputs
@@ -142,10 +143,12 @@ def top_view(lowered: Lowered, names: Mapping[str, str]) -> TopView:
     )
 
 
-def _port_view(port: Port, name: str, design: str) -> PortView:
-    return PortView(
-        name, f"{design}_{name}_t", word_type(port.word), port.size, port.beats, str(port.format), -port.format.fraction
-    )
+def _port_view(port: Port, name: str, design: Design) -> PortView:
+    """An array is all beats side by side."""
+    whole = design.interface is Interface.PARALLEL
+    size, beats = (port.beats * port.size, 1) if whole else (port.size, port.beats)
+    kind = f"{design.name}_{name}_t"
+    return PortView(name, kind, word_type(port.word), size, beats, str(port.format), -port.format.fraction)
 
 
 def _parameter(port: PortView, *, constant: bool, streaming: bool) -> str:
@@ -197,17 +200,18 @@ def _calls(
     leaving = {output.port.name: beats(argument(output.name)) for output in lowered.outputs}
     streams = {name: names[(entering | leaving).get(name, name)] for name in names}
     enter = [
-        _copy("enter", view, view.name, streams[port.name]) for port, view in zip(lowered.inputs, inputs, strict=True)
+        _copy("enter", view.type, port, view.name, streams[port.name])
+        for port, view in zip(lowered.inputs, inputs, strict=True)
     ]
     leave = [
-        _copy("leave", view, streams[output.port.name], view.name)
+        _copy("leave", view.type, output.port, streams[output.port.name], view.name)
         for output, view in zip(lowered.outputs, outputs, strict=True)
     ]
     return (*enter, *(_call(kernel, lowered.design.name, names, streams) for kernel in lowered.kernels), *leave)
 
 
-def _copy(function: str, port: PortView, source: str, target: str) -> ProcessCall:
-    return ProcessCall(f"fpgaprune::{function}<{port.type}, {port.size}>({source}, {target})", ())
+def _copy(function: str, word: str, port: Port, source: str, target: str) -> ProcessCall:
+    return ProcessCall(f"fpgaprune::{function}<{word}, {port.size}, {port.beats}>({source}, {target})", ())
 
 
 def _call(kernel: Kernel, design: str, names: Mapping[str, str], streams: Mapping[str, str]) -> ProcessCall:

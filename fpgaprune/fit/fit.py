@@ -5,27 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from fpgaprune.errors import InputError
 from fpgaprune.fit.budget import Aim, Budget, Goal
 from fpgaprune.fit.explain import InfeasibleError, Situation, explain
 from fpgaprune.fit.optimise import optimise
-from fpgaprune.fit.points import Pricing, finer, points
+from fpgaprune.fit.points import Pricing, finer, points, unrolled_points
 from fpgaprune.fit.problem import INTERVAL, LATENCY, Problem
 from fpgaprune.fit.timing import timing
 from fpgaprune.lower import MatVecKernel, lower
 from fpgaprune.resources import AMOUNTS, Resources, estimate
 from fpgaprune.schedule import Folded, Interface, matrices, schedule
+from fpgaprune.schedule.design import is_foldable_by_position
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fpgaprune.board import Board
     from fpgaprune.fit.budget import Amounts
     from fpgaprune.fit.optimise import Choice
     from fpgaprune.fit.problem import Point
-    from fpgaprune.ir import Graph
+    from fpgaprune.ir import Graph, MatVec, Tensor
     from fpgaprune.lower import Lowered
     from fpgaprune.schedule import Design, Plan
 
@@ -77,56 +79,79 @@ def fit(
         GraphError: a format that does not hold what reaches it.
         InputError: a network too large for the interface, a bad clock.
     """
-    base = schedule(graph, board, name=name, clock_ns=clock_ns, interface=interface)
-    return _Fit(base, goal or Goal(), budget or Budget(), progress).run()
+    search = _Search(goal or Goal(), budget or Budget(), progress)
+    shaped = partial(schedule, graph, board, name=name, clock_ns=clock_ns, interface=interface)
+    if interface is Interface.STREAM:
+        return search.best([_Fit(shaped(), search).choose()])
+    tried = [_Fit(base, search).choose(unfolded=True) for base in _pipelines(graph, shaped)]
+    if not any(isinstance(each, Fitted) for each in tried) or search.goal.aim is not Aim.INTERVAL:
+        tried.append(_Fit(shaped(planner=_one_lane), search).choose())
+    return search.best(tried)
 
 
-class _Fit:
-    """The search for one design; ``base`` has the graph as it is built."""
+def _one_lane(_op: MatVec, _source: Tensor) -> Plan:
+    return Folded(1)
 
-    def __init__(self, base: Design, goal: Goal, budget: Budget, progress: Progress) -> None:
-        self._base = base
-        self._goal = goal
-        self._budget = budget
-        self._progress = progress
-        self._limits = budget.limits(base.board)
-        self._room = tuple(int(getattr(base.board.resources, name)) for name in AMOUNTS)
-        self._pricing = Pricing.of(base.board, base.clock_ns)
 
-    def run(self) -> Fitted:
-        lowered = lower(self._base)
-        choices = self._choices(lowered)
-        if self._base.interface is Interface.STREAM:
-            return self._best([self._settle(self._base.plans, choices)])
-        unfolded = {name: _unfolded(each) for name, each in choices.items()}
-        tried = [self._settle(self._base.plans, unfolded)]
-        if isinstance(tried[0], Situation) or self._goal.aim is not Aim.INTERVAL:
-            tried.append(self._settle({name: Folded(1) for name in choices}, choices))
-        return self._best(tried)
+def _pipelines(graph: Graph, shaped: Callable[[], Design]) -> Iterator[Design]:
+    """Yield the design of vectors, unless it is too large and one that is folded by position need not be."""
+    try:
+        yield shaped()
+    except InputError:
+        if not is_foldable_by_position(graph):
+            raise
 
-    def _choices(self, lowered: Lowered) -> dict[str, tuple[Point, ...]]:
-        kernels = kernels_of(lowered)
-        choices = {}
-        for place, (name, kernel) in enumerate(kernels.items(), start=1):
-            self._progress(f"{kernel.layer}: what each strategy takes ({place} of {len(kernels)})")
-            choices[name] = points(kernel, self._pricing, self._room)
-        return choices
 
-    def _best(self, tried: list[Fitted | Situation]) -> Fitted:
+@dataclass(frozen=True)
+class _Search:
+    """What is looked for."""
+
+    goal: Goal
+    budget: Budget
+    progress: Progress
+
+    def best(self, tried: Sequence[Fitted | Situation]) -> Fitted:
         fitted = [each for each in tried if isinstance(each, Fitted)]
         if fitted:
             return min(fitted, key=self._merit)
         raise InfeasibleError(explain([each for each in tried if isinstance(each, Situation)]))
 
     def _merit(self, fitted: Fitted) -> tuple[float, float]:
-        area = sum(price * count for price, count in zip(self._price, totals(fitted.resources), strict=True))
-        match self._goal.aim:
+        price = prices(fitted.design.board)
+        area = sum(each * count for each, count in zip(price, totals(fitted.resources), strict=True))
+        match self.goal.aim:
             case Aim.INTERVAL:
                 return fitted.resources.interval_cycles, area
             case Aim.LATENCY:
                 return fitted.resources.latency_cycles, area
             case Aim.AREA:
                 return area, fitted.resources.interval_cycles
+
+
+class _Fit:
+    """The search among the designs of one graph as it is built: that of ``base``."""
+
+    def __init__(self, base: Design, search: _Search) -> None:
+        self._base = base
+        self._goal = search.goal
+        self._budget = search.budget
+        self._progress = search.progress
+        self._limits = search.budget.limits(base.board)
+        self._room = tuple(int(getattr(base.board.resources, name)) for name in AMOUNTS)
+        self._pricing = Pricing.of(base.board, base.clock_ns)
+
+    def choose(self, *, unfolded: bool = False) -> Fitted | Situation:
+        lowered = lower(self._base)
+        return self._settle(self._base.plans, self._choices(lowered, unfolded=unfolded))
+
+    def _choices(self, lowered: Lowered, *, unfolded: bool) -> dict[str, tuple[Point, ...]]:
+        of = unrolled_points if unfolded else points
+        kernels = kernels_of(lowered)
+        choices = {}
+        for place, (name, kernel) in enumerate(kernels.items(), start=1):
+            self._progress(f"{kernel.layer}: what each strategy takes ({place} of {len(kernels)})")
+            choices[name] = of(kernel, self._pricing, self._room)
+        return choices
 
     def _settle(self, plans: Mapping[str, Plan], choices: Mapping[str, tuple[Point, ...]]) -> Fitted | Situation:
         """Choose with what is no matrix as it was in the design before, until a design is within the budget."""
@@ -190,12 +215,7 @@ class _Fit:
         latencies = {layer.tensor: layer.latency_cycles for layer in resources.layers}
         layers = {kernel.name: name for name, kernel in kernels_of(lowered).items()}
         bounds = timing(lowered, latencies, layers)
-        return Problem(choices, bounds, fixed, self._limits, self._price, self._goal.aim, most)
-
-    @property
-    def _price(self) -> tuple[float, ...]:
-        have = self._base.board.resources
-        return tuple(1 / getattr(have, name) if getattr(have, name) else 0.0 for name in AMOUNTS)
+        return Problem(choices, bounds, fixed, self._limits, prices(self._base.board), self._goal.aim, most)
 
     def _most(self) -> dict[str, float]:
         most = {LATENCY: self._goal.latency_cycles(self._base.clock_ns), INTERVAL: self._goal.interval_cycles}
@@ -212,6 +232,12 @@ class _Fit:
         return tuple(total - sum(each) for total, *each in zip(totals(resources), *own, strict=True))
 
 
+def prices(board: Board) -> tuple[float, ...]:
+    """Return what one of each of `AMOUNTS` is worth: its share of what the board has."""
+    have = board.resources
+    return tuple(1 / getattr(have, name) if getattr(have, name) else 0.0 for name in AMOUNTS)
+
+
 def totals(resources: Resources) -> Amounts:
     """Return what a design takes in all, in the order of `AMOUNTS`."""
     return tuple(resources.total(name) for name in AMOUNTS)
@@ -222,7 +248,3 @@ def kernels_of(lowered: Lowered) -> dict[str, MatVecKernel]:
     names = [op.output.name for op in matrices(lowered.design.graph) if op.weights.nonzeros]
     kernels = [kernel for kernel in lowered.every_kernel if isinstance(kernel, MatVecKernel)]
     return dict(zip(names, kernels, strict=True))
-
-
-def _unfolded(choices: tuple[Point, ...]) -> tuple[Point, ...]:
-    return tuple(point for point in choices if not isinstance(point.plan, Folded))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from typing_extensions import assert_never
 
 from fpgaprune.errors import InputError
+from fpgaprune.fit.fit import prices
 from fpgaprune.fit.points import Pricing, folded, folded_points
 from fpgaprune.intervals import full, matvec_interval
 from fpgaprune.lower import MatVecKernel, Port
-from fpgaprune.resources import AMOUNTS
 from fpgaprune.schedule import Folded, Strategy, multiply
 from fpgaprune.schedule.adders import adders_planner
 from fpgaprune.schedule.lanes import START_UP
@@ -104,8 +104,7 @@ class _Folding:
         return min((point for point in every if point.interval <= most), key=self._area).plan
 
     def _area(self, point: Point) -> float:
-        have = self._board.resources
-        return sum(count / (getattr(have, name) or 1) for name, count in zip(AMOUNTS, point.amounts, strict=True))
+        return sum(price * count for price, count in zip(prices(self._board), point.amounts, strict=True))
 
 
 def _kernel(op: MatVec, source: Tensor, plan: Folded) -> MatVecKernel:

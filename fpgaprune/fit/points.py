@@ -73,9 +73,13 @@ def amounts_of(cost: LayerResources) -> Amounts:
 
 def points(kernel: MatVecKernel, pricing: Pricing, room: Amounts) -> tuple[Point, ...]:
     """Return the points of which no other is as good in every resource, the interval and the latency."""
-    candidates = [pricing.point(replace(kernel, plan=plan)) for plan in unrolled(kernel, room)]
     plans = [plan for plan in ladder(kernel.weights) if _may_fit(plan, room)]
-    return pareto([*candidates, *folded_points(kernel, plans, pricing)])
+    return pareto([*unrolled_points(kernel, pricing, room), *folded_points(kernel, plans, pricing)])
+
+
+def unrolled_points(kernel: MatVecKernel, pricing: Pricing, room: Amounts) -> tuple[Point, ...]:
+    """Return those points of interval 1 of which no other is as good."""
+    return pareto([pricing.point(replace(kernel, plan=plan)) for plan in unrolled(kernel, room)])
 
 
 def finer(kernel: MatVecKernel, interval: float, found: Sequence[Point], pricing: Pricing) -> tuple[Point, ...]:

@@ -54,7 +54,6 @@ from fpgaprune.lower.kernels import (
 )
 from fpgaprune.lower.simulate import fifo_depths
 from fpgaprune.lower.streams import with_forks
-from fpgaprune.schedule import Interface
 from fpgaprune.schedule.sums import is_summed, summed_matrix, summed_words, sums_tensor
 
 if TYPE_CHECKING:
@@ -70,8 +69,7 @@ _JOINED = (MatVec, Add, Multiply, MatMul)
 def lower(design: Design) -> Lowered:
     """Return the kernels of a design; what each computes is what `evaluate` computes for its tensor."""
     graph = design.graph
-    streaming = design.interface is Interface.STREAM
-    lowering = _Lowering(design, graph, analyse(graph), streaming=streaming)
+    lowering = _Lowering(design, graph, analyse(graph), streaming=design.is_by_position)
     kernels = lowering.all_kernels()
     inputs = tuple(lowering.port(op.output.name) for op in graph.inputs)
     outputs = tuple(Output(name, lowering.port(name)) for name in graph.outputs)

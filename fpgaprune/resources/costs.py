@@ -20,6 +20,7 @@ from fpgaprune.fabric import (
     together,
 )
 from fpgaprune.lower import (
+    LEAST_DEPTH,
     AccumulateKernel,
     ArgMaxKernel,
     BufferKernel,
@@ -51,11 +52,11 @@ from fpgaprune.resources.layer_cost import (
     signed_width,
     tree_cycles,
 )
+from fpgaprune.resources.values import LayerResources
 from fpgaprune.schedule import Adders, Folded, Multiply
 
 if TYPE_CHECKING:
     from fpgaprune.lower import Port
-    from fpgaprune.resources.values import LayerResources
 
 _FIFO_LUT = 10
 """Counters and flags of a FIFO: an assumption."""
@@ -247,3 +248,33 @@ def fifo_memory(depth: int, port: Port) -> Memory:
         held = memory(max(depth, BRAM_FROM_BITS // bits + 1), bits)
         return Memory(_FIFO_LUT, held.bram_18k)
     return Memory(bits * math.ceil(depth / SHIFT_BITS) + _FIFO_LUT, 0)
+
+
+def read_array(name: str, port: Port) -> LayerResources:
+    """Return the cost of a port that is an array and enters as beats: one is chosen a cycle."""
+    fifo = fifo_memory(LEAST_DEPTH, port)
+    lut = chosen(port.beats) * port_bits(port) + fifo.lut
+    return _array(name, f"{name}/in", lut=lut, bram_18k=fifo.bram_18k)
+
+
+def written_array(name: str, port: Port) -> LayerResources:
+    """Return the cost of a port that is an array and takes beats one after the other."""
+    fifo = fifo_memory(LEAST_DEPTH, port)
+    return _array(name, f"{name}/out", lut=fifo.lut, ff=port.beats * port_bits(port), bram_18k=fifo.bram_18k)
+
+
+def _array(name: str, tensor: str, *, lut: int, bram_18k: int, ff: int = 0) -> LayerResources:
+    return LayerResources(
+        tensor=tensor,
+        layer=name,
+        strategy="port",
+        nonzeros=0,
+        adder_bits=0,
+        multipliers=0,
+        lut=lut,
+        ff=ff,
+        dsp=0,
+        bram_18k=bram_18k,
+        uram=0,
+        latency_cycles=0,
+    )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.lower import Kernel, Lowered, MatVecKernel, ScanKernel, results, simulate
-from fpgaprune.resources.costs import costs, fifo_memory
+from fpgaprune.resources.costs import costs, fifo_memory, read_array, written_array
 from fpgaprune.resources.values import Kind, LayerResources, Resources
+from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,21 @@ def estimate(lowered: Lowered) -> Resources:
         clock_ns=lowered.design.clock_ns,
         interval_cycles=interval,
         latency_cycles=latency,
-        layers=tuple(layer for kernel in lowered.kernels for layer in _with_fifos(kernel, by_kernel, lowered)),
+        layers=(
+            *(layer for kernel in lowered.kernels for layer in _with_fifos(kernel, by_kernel, lowered)),
+            *_arrays(lowered),
+        ),
+    )
+
+
+def _arrays(lowered: Lowered) -> tuple[LayerResources, ...]:
+    """What stands between ports that are arrays and the processes inside."""
+    design = lowered.design
+    if design.interface is Interface.STREAM or not design.is_dataflow:
+        return ()
+    return (
+        *(read_array(port.name, port) for port in lowered.inputs),
+        *(written_array(output.name, output.port) for output in lowered.outputs),
     )
 
 

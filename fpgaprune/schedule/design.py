@@ -46,6 +46,8 @@ class Interface(enum.Enum):
 class Design:
     """What is to be built: ``plans`` has one for each `MatVec` of the graph that has weights, by its tensor's name.
 
+    Where it ``is_by_position`` tensors are beats, one for each position; else each is one vector.
+
     Raises:
         InputError: a matrix without a plan, a clock period that is not positive.
     """
@@ -55,6 +57,7 @@ class Design:
     board: Board
     clock_ns: float
     interface: Interface
+    is_by_position: bool
     plans: Mapping[str, Plan]
 
     def __post_init__(self) -> None:
@@ -69,7 +72,7 @@ class Design:
     @property
     def is_dataflow(self) -> bool:
         """Whether kernels are processes joined by streams; else they are one pipeline that takes a vector a cycle."""
-        return self.interface is Interface.STREAM or any(isinstance(plan, Folded) for plan in self.plans.values())
+        return self.is_by_position or any(isinstance(plan, Folded) for plan in self.plans.values())
 
 
 Planner: TypeAlias = Callable[[MatVec, Tensor], Plan]
@@ -103,7 +106,9 @@ def schedule(
 ) -> Design:
     """Clean the graph up, verify it, and plan each matrix; the clock defaults to the board's.
 
-    A parallel design is a graph of vectors alone; in a streaming one only the bodies of loops are.
+    A parallel design is a graph of vectors alone; in a streaming one only the bodies of loops are. Where a planner
+    folds a matrix that works on several positions, a parallel design is built as a stream between ports that are
+    arrays, so that the matrix is folded for each position and its tables are there once.
 
     Raises:
         GraphError: a format that does not hold what reaches it.
@@ -111,13 +116,34 @@ def schedule(
     """
     verify(graph)
     clean = optimise(graph)
-    shaped = _parallel(clean) if interface is Interface.PARALLEL else _streaming(clean)
-    plans = {
+    clock = board.clock_ns if clock_ns is None else clock_ns
+    shaped, by_position, plans = _shaped(clean, interface, planner)
+    return Design(identifier(name), shaped, board, clock, interface, by_position, plans)
+
+
+def _shaped(graph: Graph, interface: Interface, planner: Planner) -> tuple[Graph, bool, dict[str, Plan]]:
+    """Return the graph as it is built, whether that is by position, and the plans."""
+    if interface is Interface.STREAM or is_foldable_by_position(graph):
+        shaped = _by_position(graph, interface)
+        plans = _plans(shaped, planner, by_position=True)
+        if interface is Interface.STREAM or any(isinstance(plan, Folded) for plan in plans.values()):
+            return shaped, True, plans
+    vectors = _parallel(graph)
+    return vectors, False, _plans(vectors, planner, by_position=False)
+
+
+def _plans(graph: Graph, planner: Planner, *, by_position: bool) -> dict[str, Plan]:
+    return {
         op.output.name: planner(op, source)
-        for op, source in _planned(shaped, streaming=interface is Interface.STREAM)
+        for op, source in _planned(graph, streaming=by_position)
         if op.weights.nonzeros
     }
-    return Design(identifier(name), shaped, board, board.clock_ns if clock_ns is None else clock_ns, interface, plans)
+
+
+def is_foldable_by_position(graph: Graph) -> bool:
+    """Whether matrices work on several positions or steps, and no window is over more axes than a stream knows."""
+    several = any(isinstance(op, Scan) or (isinstance(op, MatVec) and op.output.positions) for op in graph.ops)
+    return several and _too_many_axes(graph) is None
 
 
 def _planned(graph: Graph, *, streaming: bool) -> Iterator[tuple[MatVec, Tensor]]:
@@ -139,23 +165,34 @@ def _parallel(graph: Graph) -> Graph:
     vectors = as_vectors(graph)
     clean = vectors if vectors is graph else optimise(vectors)
     for tensor in clean.tensors.values():
-        if tensor.size > PARALLEL_LIMIT:
-            msg = (
-                f"{tensor.name}: {tensor.size} elements are more than the {PARALLEL_LIMIT} that a parallel interface "
-                "can hold in registers; use the stream interface (--io stream), or smaller layers"
-            )
-            raise InputError(msg)
+        _require_registers(tensor)
     return clean
 
 
-def _streaming(graph: Graph) -> Graph:
-    for op in graph.ops:
-        if isinstance(op, Window) and len(op.windows.kernel) > _MOST_AXES:
-            msg = (
-                f"{op.output.name}: a window over {len(op.windows.kernel)} axes cannot be streamed; a stream knows "
-                "rows and columns, so merge the other axes, or use the parallel interface (--io parallel)"
-            )
-            raise InputError(msg)
+def _too_many_axes(graph: Graph) -> Window | None:
+    """Return a window that a stream cannot make."""
+    windows = (op for op in graph.ops if isinstance(op, Window))
+    return next((op for op in windows if len(op.windows.kernel) > _MOST_AXES), None)
+
+
+def _by_position(graph: Graph, interface: Interface) -> Graph:
+    """Return a graph as it is built where each position is a beat."""
+    prepared = _streamed(graph)
+    for name in (*(op.output.name for op in prepared.inputs), *prepared.outputs):
+        if interface is Interface.STREAM:
+            _require_port(prepared.tensors[name])
+        else:
+            _require_registers(prepared.tensors[name])
+    return prepared
+
+
+def _streamed(graph: Graph) -> Graph:
+    if op := _too_many_axes(graph):
+        msg = (
+            f"{op.output.name}: a window over {len(op.windows.kernel)} axes cannot be streamed; a stream knows "
+            "rows and columns, so merge the other axes, or use the parallel interface (--io parallel)"
+        )
+        raise InputError(msg)
     loops = forward_loops(graph)
     clean = loops if loops is graph else optimise(loops)
     prepared = pick_rows(clean, _flattens)  # a stream stores only the steps that the matrix reads
@@ -167,15 +204,25 @@ def _streaming(graph: Graph) -> Graph:
                 "of a stream can hold; use fewer channels, a smaller window, or pooling before flattening"
             )
             raise InputError(msg)
-    for name in (*(op.output.name for op in prepared.inputs), *prepared.outputs):
-        tensor = prepared.tensors[name]
-        if tensor.channels * tensor.format.width > PORT_BITS:
-            msg = (
-                f"{name}: a beat of {tensor.channels} words of {tensor.format.width} bits is wider than a port, "
-                f"which has {PORT_BITS}; give the model its input in rows, or use --io parallel"
-            )
-            raise InputError(msg)
     return prepared
+
+
+def _require_port(tensor: Tensor) -> None:
+    if tensor.channels * tensor.format.width > PORT_BITS:
+        msg = (
+            f"{tensor.name}: a beat of {tensor.channels} words of {tensor.format.width} bits is wider than a port, "
+            f"which has {PORT_BITS}; give the model its input in rows, or use --io parallel"
+        )
+        raise InputError(msg)
+
+
+def _require_registers(tensor: Tensor) -> None:
+    if tensor.size > PARALLEL_LIMIT:
+        msg = (
+            f"{tensor.name}: {tensor.size} elements are more than the {PARALLEL_LIMIT} that a parallel interface "
+            "can hold in registers; use the stream interface (--io stream), or smaller layers"
+        )
+        raise InputError(msg)
 
 
 def _flattens(op: Reshape, graph: Graph) -> bool:

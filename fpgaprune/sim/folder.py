@@ -66,6 +66,7 @@ def _design(path: Path, manifest: Mapping[str, Any]) -> Design:
             board.from_data(manifest["board"]),
             float(manifest["clock_ns"]),
             Interface(manifest["interface"]),
+            bool(manifest["by_position"]),
             plans,
         )
     except InputError as error:

@@ -17,36 +17,44 @@ struct Beat {
   Word word[SIZE];
 };
 
-// An array as one beat.
-template <class Word, int SIZE>
-inline void enter(const Word words[SIZE], hls::stream<Beat<Word, SIZE>> &beats) {
+// An array as beats, one after the other.
+template <class Word, int SIZE, int BEATS>
+inline void enter(const Word words[SIZE * BEATS], hls::stream<Beat<Word, SIZE>> &beats) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE off
+#endif
+  for (int b = 0; b < BEATS; ++b) {
+#ifdef __SYNTHESIS__
 #pragma HLS PIPELINE II = 1
 #endif
-  Beat<Word, SIZE> beat;
-  for (int i = 0; i < SIZE; ++i) {
+    Beat<Word, SIZE> beat;
+    for (int i = 0; i < SIZE; ++i) {
 #ifdef __SYNTHESIS__
 #pragma HLS UNROLL
 #endif
-    beat.word[i] = words[i];
+      beat.word[i] = words[b * SIZE + i];
+    }
+    beats.write(beat);
   }
-  beats.write(beat);
 }
 
-// One beat as an array.
-template <class Word, int SIZE>
-inline void leave(hls::stream<Beat<Word, SIZE>> &beats, Word words[SIZE]) {
+// Beats as an array.
+template <class Word, int SIZE, int BEATS>
+inline void leave(hls::stream<Beat<Word, SIZE>> &beats, Word words[SIZE * BEATS]) {
 #ifdef __SYNTHESIS__
 #pragma HLS INLINE off
+#endif
+  for (int b = 0; b < BEATS; ++b) {
+#ifdef __SYNTHESIS__
 #pragma HLS PIPELINE II = 1
 #endif
-  const Beat<Word, SIZE> beat = beats.read();
-  for (int i = 0; i < SIZE; ++i) {
+    const Beat<Word, SIZE> beat = beats.read();
+    for (int i = 0; i < SIZE; ++i) {
 #ifdef __SYNTHESIS__
 #pragma HLS UNROLL
 #endif
-    words[i] = beat.word[i];
+      words[b * SIZE + i] = beat.word[i];
+    }
   }
 }
 

@@ -134,11 +134,17 @@ def test_a_project_cannot_leave_its_folder(path):
 def test_writing_refuses_an_existing_folder_and_leaves_it_alone(tmp_path):
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "mine").write_text("keep")
-    with pytest.raises(InputError, match="exists already"):
-        project(tiny()).write(tmp_path / "net")
-    assert (tmp_path / "net" / "mine").read_text() == "keep"
-    project(tiny()).write(tmp_path / "net", force=True)
-    assert not (tmp_path / "net" / "mine").exists()
+    for force, message in ((False, "exists already"), (True, "fpgaprune did not make it")):
+        with pytest.raises(InputError, match=message):
+            project(tiny()).write(tmp_path / "net", force=force)
+        assert (tmp_path / "net" / "mine").read_text() == "keep"
+
+
+def test_force_replaces_a_project(tmp_path):
+    path = project(tiny()).write(tmp_path / "net")
+    (path / "mine").write_text("gone")
+    project(tiny()).write(path, force=True)
+    assert not (path / "mine").exists()
 
 
 def test_vectors_survive_text():

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from fpgaprune.emit import emit
-from fpgaprune.lower import lower
+from fpgaprune.lower import MatVecKernel, lower
 from fpgaprune.schedule import Access, Interface, schedule
 from tests.emit.test_emit import GOLDEN, tiny
+from tests.fit.test_timing import convolutions
 from tests.nets import PYNQ, folded, mlp, project
 
 KINDS = {"lanes": folded(2), "banked": folded(2, Access.MEMORIES, 2)}
@@ -61,5 +62,25 @@ def test_fabric_multipliers_are_bound_to_the_fabric():
 def test_a_parallel_design_of_lanes_is_processes_between_arrays():
     top = project(mlp(), planner=folded(4)).files["src/top.cpp"]
     assert "#pragma HLS DATAFLOW" in top
-    assert "fpgaprune::enter<net_x_t, 6>(x, x_beats);" in top
+    assert "fpgaprune::enter<net_x_t, 6, 1>(x, x_beats);" in top
     assert "#pragma HLS PIPELINE" not in top
+
+
+def test_a_convolution_of_a_parallel_design_is_folded_for_each_window():
+    made = project(convolutions(), planner=folded(3))
+    assert "enter<net_x_t, 2, 36>(x, x_beats);" in made.files["src/top.cpp"]
+    assert "net_x_t x[72]" in made.files["src/top.h"]
+    assert "bq_out[16]" in made.files["src/top.h"]
+    kernel = made.files["src/kernels/aq.cpp"]
+    assert "beat < 16" in kernel
+    lowered = lower(schedule(convolutions(), PYNQ, planner=folded(3)))
+    first = next(each for each in lowered.kernels if isinstance(each, MatVecKernel))
+    assert first.weights.shape == (5, 18)
+    assert first.source.beats == 16
+
+
+def test_samples_of_several_vectors_share_memories_in_one_loop():
+    kernel = project(convolutions(), planner=folded(20, Access.MEMORIES, 2)).files["src/kernels/aq.cpp"]
+    assert "step < 18" in kernel
+    assert "DEPENDENCE variable = memory type = inter direction = RAW" in kernel
+    assert "DATAFLOW" not in kernel

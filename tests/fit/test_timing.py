@@ -15,7 +15,7 @@ from fpgaprune.lower import lower
 from fpgaprune.resources import estimate
 from fpgaprune.schedule import Access, Folded, Interface, Multiply, schedule
 from fpgaprune.windows import Windows
-from tests.graphs import random_network_graph
+from tests.graphs import random_graph
 from tests.nets import PYNQ, mlp, sparse_weights
 
 S6 = Fixed(True, 6, 3)
@@ -38,8 +38,14 @@ def times(graph, interface, plan):
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("seed", [2, 6, 14, 19, 21, 28])
 def test_a_graph_of_vectors_takes_exactly_as_long(seed, plan):
-    bounds, estimated = times(random_network_graph(seed), Interface.PARALLEL, plan)
+    bounds, estimated = times(random_graph(seed, length=7), Interface.PARALLEL, plan)
     assert bounds == estimated
+
+
+def test_a_parallel_design_folds_convolutions_for_each_position():
+    bounds, estimated = times(convolutions(), Interface.PARALLEL, Folded(2))
+    stream = times(convolutions(), Interface.STREAM, Folded(2))
+    assert (bounds, estimated) == stream
 
 
 @pytest.mark.parametrize("plan", PLANS)

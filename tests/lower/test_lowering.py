@@ -22,7 +22,7 @@ PYNQ = board.load("pynq-z2")
 
 def unoptimised(graph):
     plans = {op.output.name: Multiply() for op in graph.ops if isinstance(op, MatVec)}
-    return Design("net", graph, PYNQ, 10.0, Interface.PARALLEL, plans)
+    return Design("net", graph, PYNQ, 10.0, Interface.PARALLEL, False, plans)
 
 
 def outputs(lowered, inputs):

@@ -37,7 +37,8 @@ def drawn():
             found |= {type(kernel) for kernel in lowered.every_kernel}
             names = names_of(lowered)
             views |= {type(view) for view, _ in kernel_views(lowered, names, top_view(lowered, names))}
-            assert {layer.tensor for layer in estimate(lowered).layers} == {k.name for k in lowered.every_kernel}
+            priced = {layer.tensor for layer in estimate(lowered).layers if layer.strategy != "port"}
+            assert priced == {kernel.name for kernel in lowered.every_kernel}
             assert all(describe(kernel, lowered.design) for kernel in lowered.every_kernel)
     return ops, found, views
 

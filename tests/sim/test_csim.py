@@ -189,7 +189,7 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path):
         ("", "is not a manifest"),
         ("[]", "is not a manifest"),
         ('{"schema": "other"}', "has schema 'other'"),
-        ('{"schema": "fpgaprune-project-2"}', "is not a manifest of this version"),
+        ('{"schema": "fpgaprune-project-3"}', "is not a manifest of this version"),
     ],
 )
 def test_a_broken_manifest_is_refused(folder, text, message):
