@@ -21,7 +21,7 @@ GENERATED: dict[str, Any] = {"sizes": (1024, 1024, 10), "sparsity": 0.05, "sampl
 QUICK_SIMULATED: dict[str, Any] = {"sizes": (12, 8, 3), "sparsity": 0.5, "samples": 20}
 QUICK_GENERATED: dict[str, Any] = {"sizes": (12, 8, 3), "sparsity": 0.05, "samples": 2}
 STRATEGIES = ("multiply", "adders", "registers 10", "registers 100", "memories 100", "memories 200")
-LARGE = ("registers 1024", "memories 4096")
+LARGE = ("registers 16", "registers 1024", "memories 4096")
 """Strategies, lanes with the slots that they aim at."""
 BOARD = "pynq-z2"
 

@@ -38,7 +38,7 @@ class BoardResources:
     """The resources of a whole device; ``bram_18k`` counts 18-kbit halves of block RAM, ``uram`` 288-kbit blocks.
 
     Raises:
-        InputError: a count is no whole number above 0; only ``uram`` may be 0.
+        InputError: a count is no whole number, or is negative, or there are no look-up tables or flip-flops.
     """
 
     lut: int
@@ -49,7 +49,7 @@ class BoardResources:
 
     def __post_init__(self) -> None:
         for name in _RESOURCES:
-            _check_count(f"resources.{name}", getattr(self, name), least=0 if name == "uram" else 1)
+            _check_count(f"resources.{name}", getattr(self, name), least=1 if name in ("lut", "ff") else 0)
 
 
 _RESOURCES = tuple(each.name for each in fields(BoardResources))

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from fpgaprune import board as boards_module
 from fpgaprune import tools
@@ -26,10 +25,8 @@ from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from fpgaprune.fit import Fitted
-    from fpgaprune.lower import Lowered
     from fpgaprune.resources import Resources
     from fpgaprune.sim import ProjectFolder
 
@@ -42,7 +39,8 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Argument(help="A generated project.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace an existing folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a folder that fpgaprune made.")]
+Label = Annotated[str, typer.Option(help="The design's name in comparisons; the model's by default.")]
 Out = Annotated[Path, typer.Option("--out", help="The folder to make.", show_default=False)]
 
 
@@ -80,12 +78,13 @@ def prune(
     from fpgaprune import workspace
     from fpgaprune.quantise import quantise
     from fpgaprune.recipe import Recipe
+    from fpgaprune.report import wording
 
     plan = Recipe.from_toml(recipe)
-    refuse_target(out, force=force)
     module = pruning.build_model(model)
     if weights is not None:
         module = pruning.with_weights(module, pruning.load_weights(weights))
+    refuse_target(out, force=force)
     loaders = pruning.build_data(data)
     pruned = pruning.prune(module, loaders, plan.prune)
     quantised = quantise(pruned, loaders, plan.quantise)
@@ -96,7 +95,7 @@ def prune(
     _console().print(f"accuracy {_percent(report.metric_before)} pruned, {_percent(report.metric_after)} as integers")
     for layer in report.sparsity:
         _console().print(
-            f"{escape(layer.layer)}: {layer.before:.1%} of {layer.weights} weights zero after pruning, "
+            f"{escape(wording.layer(layer.layer))}: {layer.before:.1%} of {layer.weights} weights zero after pruning, "
             f"{layer.after:.1%} after quantisation"
         )
 
@@ -141,27 +140,31 @@ def generate(
     lanes: Annotated[int | None, typer.Option(help="The lanes of each folded matrix.")] = None,
     head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
     name: Annotated[str, typer.Option(help="The top function's name.")] = "net",
+    label: Label = "",
     baseline: Annotated[bool, typer.Option("--baseline", help="Add the stock hls4ml project.")] = False,
     force: Force = False,
 ) -> None:
     """Write the HLS C++ project of a pruned model for a board."""
     from fpgaprune import flow, workspace
     from fpgaprune.fit import InfeasibleError
+    from fpgaprune.report import costs
 
     target = boards_module.load(board)
-    refuse_overlap(out, pruned)
-    refuse_target(out, force=force)
     with _status() as say:
         plan = flow.plan_of(strategy.one(), target, clock_ns=clock_ns, reuse=reuse, lanes=lanes, progress=say)
         loaded = workspace.load(pruned)
+        refuse_overlap(out, pruned)
+        refuse_target(out, force=force)
         options = flow.Options(name, clock_ns, io, plan, baseline=baseline, head=head)
         try:
-            project = flow.generate(loaded.quantised, target, loaded.samples, options, label=loaded.label)
+            made = flow.generated(loaded.quantised, target, loaded.samples, options, label=label or loaded.label)
         except InfeasibleError as error:
             msg = f"{error}; or choose a --strategy to write the design all the same"
             raise InputError(msg) from error
+    project = made.project
     project.write(out, force=force)
     _console().print(f"{escape(str(out))}: {len(project.files)} files, digest {project.digest()[:16]}", soft_wrap=True)
+    _console().print(escape(costs(made.resources, target)), highlight=False)
     if project.is_constant:
         _console().print("[bold]every weight is gone: the outputs no longer depend on the input; prune less[/bold]")
 
@@ -176,82 +179,39 @@ def fit(
     max_ff: Annotated[float, typer.Option(help="The share of its flip-flops.")] = Budget.ff,
     max_dsp: Annotated[float, typer.Option(help="The share of its DSP slices.")] = Budget.dsp,
     max_bram: Annotated[float, typer.Option(help="The share of its block RAM.")] = Budget.bram_18k,
+    max_uram: Annotated[float, typer.Option(help="The share of its UltraRAM.")] = Budget.uram,
     max_latency_ns: Annotated[float | None, typer.Option(help="The most time from input to output.")] = None,
     max_interval_cycles: Annotated[int | None, typer.Option(help="The most cycles between samples.")] = None,
     io: Annotated[Interface, typer.Option(help="How vectors enter and leave.")] = Interface.PARALLEL,
     clock_ns: Annotated[float | None, typer.Option(help="The clock period; the board's by default.")] = None,
     head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
     name: Annotated[str, typer.Option(help="The top function's name.")] = "net",
+    label: Label = "",
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Choose strategy, lanes and reuse of every layer for a board, and write the project."""
     from fpgaprune import flow, workspace
-    from fpgaprune.fit import chosen_to_data
+    from fpgaprune.fit import chosen_layers, chosen_to_data, rest
+    from fpgaprune.report import layer_kinds, print_chosen
 
     target = boards_module.load(board)
-    budget = Budget(max_lut, max_ff, max_dsp, max_bram)
+    budget = Budget(max_lut, max_ff, max_dsp, max_bram, max_uram)
     wanted = Goal(goal, max_latency_ns, max_interval_cycles)
-    refuse_overlap(out, pruned)
-    refuse_target(out, force=force)
     with _status() as say:
         loaded = workspace.load(pruned)
+        refuse_overlap(out, pruned)
+        refuse_target(out, force=force)
         options = flow.Options(name, clock_ns, io, flow.FitRequest(wanted, budget, say), head=head)
-        made = flow.generated(loaded.quantised, target, loaded.samples, options, label=loaded.label)
+        made = flow.generated(loaded.quantised, target, loaded.samples, options, label=label or loaded.label)
     made.project.write(out, force=force)
     assert made.fitted is not None  # noqa: S101  # a fit was requested
     if as_json:
         _print_json(chosen_to_data(made.lowered, made.fitted.resources) | {"fit": flow.told(made.fitted)})
     else:
-        _print_fitted(made.fitted, made.lowered)
-
-
-def _print_fitted(fitted: Fitted, lowered: Lowered) -> None:
-    from fpgaprune.fit import chosen_layers, rest
-    from fpgaprune.resources import AMOUNTS
-
-    board, resources = fitted.design.board, fitted.resources
-    amounts = [amount for amount in AMOUNTS if getattr(board.resources, amount)]
-    table = Table(title=escape(f"{fitted.design.name} on {board.title}: {resources.kind.value}"))
-    for column in (
-        "layer",
-        "non-zeros",
-        "strategy",
-        "lanes",
-        "access",
-        "interval",
-        *(name.upper() for name in amounts),
-    ):
-        table.add_column(column, justify="left" if column in {"layer", "strategy", "access"} else "right")
-    chosen = chosen_layers(lowered, resources)
-    for layer in chosen:
-        how = (layer.strategy, str(layer.lanes or ""), layer.access or "", f"{layer.interval:,}")
-        table.add_row(escape(layer.layer), f"{layer.nonzeros:,}", *how, *_numbers(layer.amounts, amounts))
-    table.add_row("all else", *[""] * 5, *_numbers(rest(chosen, resources), amounts))
-    table.add_section()
-    totals = [f"{resources.total(name):,}" for name in amounts]
-    table.add_row("all", f"{resources.total('nonzeros'):,}", *[""] * 4, *totals)
-    shares = resources.utilisation(board)
-    table.add_row("of the board", *[""] * 5, *(f"{shares[name]:.1%}" for name in amounts))
-    _console().print(table)
-    _console().print(_speed(resources))
-    if not fitted.proven:
-        _console().print("the search for the best choice was cut short: a better one may exist")
-
-
-def _numbers(counts: Sequence[int], amounts: Sequence[str]) -> list[str]:
-    from fpgaprune.resources import AMOUNTS
-
-    return [f"{count:,}" for name, count in zip(AMOUNTS, counts, strict=True) if name in amounts]
-
-
-def _speed(resources: Resources) -> str:
-    from fpgaprune.report.wording import plural
-
-    return (
-        f"latency {resources.latency_ns:g} ns, interval {plural(resources.interval_cycles, 'cycle')} at "
-        f"{resources.clock_ns:g} ns (all numbers: {resources.kind.value})"
-    )
+        chosen = chosen_layers(made.lowered, made.fitted.resources)
+        kinds = layer_kinds({"point": made.point})
+        print_chosen(made.fitted, chosen, rest(chosen, made.fitted.resources), kinds, _console())
 
 
 @app.command()
@@ -292,29 +252,18 @@ def estimate(folder: Folder, as_json: Json = False) -> None:
     project = ProjectFolder.load(folder)
     resources = estimated(lower(project.design))
     if as_json:
-        _print_json(to_data(resources, project.design.board))
+        _print_json(to_data(resources, project.design.board) | {"edited": project.edited()})
     else:
         _print_resources(resources, project)
 
 
 def _print_resources(resources: Resources, project: ProjectFolder) -> None:
-    from fpgaprune.resources import AMOUNTS
+    from fpgaprune.report import layer_kinds, print_resources, wording
 
-    board = project.design.board
-    table = Table(title=escape(f"{project.design.name} on {board.title}: {resources.kind.value}"))
-    for column in ("layer", "non-zeros", *(amount.upper() for amount in AMOUNTS), "latency [cycles]"):
-        table.add_column(column, justify="left" if column == "layer" else "right")
-    for layer in resources.layers:
-        numbers = [layer.nonzeros, *(getattr(layer, amount) for amount in AMOUNTS), layer.latency_cycles]
-        table.add_row(escape(layer.layer), *(f"{number:,}" for number in numbers))
-    totals = [resources.total("nonzeros"), *(resources.total(amount) for amount in AMOUNTS), resources.latency_cycles]
-    table.add_section()
-    table.add_row("all", *(f"{number:,}" for number in totals))
-    shares = [f"{share:.1%}" for share in resources.utilisation(board).values()]
-    table.add_row("of the board", "", *shares, "")
-    _console().print(table)
-    fits = "fits" if resources.fits(board) else "does not fit"
-    _console().print(f"{fits}; {_speed(resources)}")
+    design, kinds = project.design, layer_kinds(project.manifest)
+    print_resources(resources, design.board, design.name, kinds, _console())
+    if edited := project.edited():
+        _console().print(escape(wording.edited(edited)), soft_wrap=True)
 
 
 @app.command()
@@ -344,19 +293,97 @@ def boards(
     as_json: Json = False,
 ) -> None:
     """List the boards that fpgaprune knows, or show one."""
+    from fpgaprune.report import print_boards
+
     found = boards_module.load_all() if name is None else (boards_module.load(name),)
     if as_json:
         _print_json([boards_module.to_data(one) for one in found])
         return
-    table = Table("name", "part", "clock [ns]", "LUT", "FF", "DSP", "BRAM_18K", "URAM")
-    for one in found:
-        have = one.resources
-        counts = (have.lut, have.ff, have.dsp, have.bram_18k, have.uram)
-        table.add_row(one.name, one.part, f"{one.clock_ns:g}", *(f"{count:,}" for count in counts))
-    _console().print(table)
+    print_boards(found, _console())
     if name is not None:
         for field, source in found[0].sources.items():
             _console().print(f"{field}: {escape(source)}", soft_wrap=True)
+
+
+class _Synthesiser(enum.Enum):
+    VITIS = "vitis"
+    VIVADO = "vivado"
+
+
+def _vendor_run(project: ProjectFolder, tool: _Synthesiser, timeout_s: float | None) -> Resources:
+    from fpgaprune.vendor import DEFAULT_TIMEOUT_S, Maker
+    from fpgaprune.vendor import synth as run
+
+    with _status() as say:
+        return run(project, Maker(tool.value), timeout_s=timeout_s or DEFAULT_TIMEOUT_S, progress=say)
+
+
+_SYNTHESISERS: dict[_Synthesiser, Callable[[ProjectFolder, _Synthesiser, float | None], Resources]] = {
+    _Synthesiser.VITIS: _vendor_run,
+    _Synthesiser.VIVADO: _vendor_run,
+}
+
+
+@app.command()
+def synth(
+    folder: Folder,
+    tool: Annotated[_Synthesiser, typer.Option(help="The tool; vivado places and routes too.", show_default=False)],
+    timeout_s: Annotated[float | None, typer.Option(min=1, help="Time limit of each stage; the tool's own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Synthesise a project with a tool, stage by stage; what is finished is not run again."""
+    from fpgaprune.resources import to_data
+    from fpgaprune.sim import ProjectFolder
+
+    project = ProjectFolder.load(folder)
+    resources = _SYNTHESISERS[tool](project, tool, timeout_s)
+    if as_json:
+        _print_json(to_data(resources, project.design.board))
+        return
+    _print_resources(resources, project)
+    _print_measured(resources)
+
+
+def _print_measured(resources: Resources) -> None:
+    """Print what the tool says beside counts."""
+    measured = resources.measured
+    if measured is None:
+        return
+    said = [measured.tool]
+    if measured.achieved_ns is not None:
+        reached = {True: "met", False: "NOT met", None: "not checked"}[measured.timing_met]
+        said.append(f"period {measured.achieved_ns:g} ns of {resources.clock_ns:g} ns, timing {reached}")
+    if measured.total_w is not None:
+        parts = f"{measured.dynamic_w:g} W dynamic, {measured.static_w:g} W static"
+        said.append(f"power {measured.total_w:g} W ({parts}; the tool's estimate)")
+    _console().print(escape("; ".join(said)), soft_wrap=True)
+
+
+@app.command("import-report")
+def import_report(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(help="A report of Vitis HLS or Vivado.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Keep a report that a vendor's tool wrote elsewhere beside the project that it is of."""
+    from fpgaprune.sim import ProjectFolder
+    from fpgaprune.vendor import import_report as imported
+    from fpgaprune.vendor import to_data
+
+    measurement = imported(ProjectFolder.load(folder), file)
+    if as_json:
+        _print_json(to_data(measurement))
+        return
+    source = measurement.sources[-1]
+    tie = (
+        "by the tag of this project"
+        if source.tagged
+        else "by top, part and clock alone, which cannot tell weights apart"
+    )
+    _console().print(
+        escape(f"{file}: {', '.join(source.says)}, {measurement.kind.value} of {measurement.tool}; tied {tie}"),
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -385,6 +412,10 @@ def _print_json(data: Any) -> None:  # noqa: ANN401  # any JSON value
     typer.echo(json.dumps(data, indent=1))
 
 
+_INTERRUPTED = 130
+"""The exit code that typer makes of Ctrl-C."""
+
+
 def main() -> NoReturn:
     """Run the command line; a fault of the user's ends it with one line and exit code 2."""
     try:
@@ -392,9 +423,10 @@ def main() -> NoReturn:
     except FpgapruneError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; run the same command again to go on", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            typer.echo("interrupted; run the same command again to go on", err=True)
+        raise
     sys.exit(0)
 
 

@@ -17,16 +17,21 @@ from fpgaprune.frontend.convert import Converted, convert
 from fpgaprune.heads import Head
 from fpgaprune.lower import lower
 from fpgaprune.quantise.head import with_head
+from fpgaprune.quantise.layers import QuantisedConv, QuantisedLinear
+from fpgaprune.resources import Resources, estimate
 from fpgaprune.schedule import Interface, Planner, multiply, schedule
 from fpgaprune.several import OneOrMore, as_tuple, mapped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from fpgaprune.board import Board
     from fpgaprune.ir import Graph
     from fpgaprune.lower import Lowered
     from fpgaprune.quantise import QuantisedModel
+    from fpgaprune.quantise.layers import QuantisedLayer
     from fpgaprune.schedule import Design, Strategy
 
     FloatArray = npt.NDArray[np.float64]
@@ -51,7 +56,8 @@ class FitRequest:
 class Options:
     """How a design is built; a clock of None is the board's.
 
-    ``plan`` plans each matrix by itself or asks for all to be chosen together.
+    ``plan`` plans each matrix by itself, by default with a multiplication for each weight, or asks for all to be chosen
+    together: `FitRequest`, the default of the command line.
     """
 
     name: str = "net"
@@ -87,11 +93,17 @@ def plan_of(
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """A project, the kernels that it was made of, and how they were chosen where they were."""
+    """A project, the kernels that it was made of, how they were chosen where they were, and what `describe` says."""
 
     project: Project
     lowered: Lowered
     fitted: Fitted | None
+    point: Mapping[str, Any]
+
+    @property
+    def resources(self) -> Resources:
+        """The estimate of what the design takes."""
+        return self.fitted.resources if self.fitted else estimate(self.lowered)
 
 
 def generate(
@@ -132,10 +144,11 @@ def generated(
     design, fitted = (planned.design, planned) if isinstance(planned, Fitted) else (planned, None)
     first = mapped(lambda values: values[: max(options.stored_samples, 1)], samples)
     stored = Vectors.of(converted.graph, *as_tuple(quantised.quantise_input(first)))
-    extras = {"point": describe(quantised, label or options.name)} | ({"fit": told(fitted)} if fitted else {})
+    point = describe(quantised, label or options.name)
+    extras = {"point": point} | ({"fit": told(fitted)} if fitted else {})
     lowered = lower(design)
     project = emit(lowered, stored, extras=extras)
-    return Generated(_with_baseline(project, converted) if options.baseline else project, lowered, fitted)
+    return Generated(_with_baseline(project, converted) if options.baseline else project, lowered, fitted, point)
 
 
 def _planned(graph: Graph, board: Board, clock_ns: float, options: Options) -> Design | Fitted:
@@ -166,6 +179,7 @@ def describe(quantised: QuantisedModel, label: str) -> dict[str, Any]:
         "layers": [
             {
                 "layer": layer.layer,
+                "kind": _kind(quantised.by_name[layer.layer]),
                 "weights": layer.weights,
                 "nonzeros_pruned": layer.nonzeros_before,
                 "nonzeros_quantised": layer.nonzeros_after,
@@ -174,6 +188,17 @@ def describe(quantised: QuantisedModel, label: str) -> dict[str, Any]:
             for layer in report.sparsity
         ],
     }
+
+
+def _kind(layer: QuantisedLayer) -> str:
+    """Return what a layer with weights is, for tables: its name alone may be a number."""
+    if isinstance(layer, QuantisedLinear):
+        rows, columns = layer.weight.shape
+        return f"Linear {columns} to {rows}"
+    if isinstance(layer, QuantisedConv):
+        rows, columns, *kernel = layer.weight.shape
+        return f"Conv{len(kernel)}d {columns * layer.groups} to {rows}, kernel {'x'.join(map(str, kernel))}"
+    return "scale"
 
 
 def _picture(quantised: QuantisedModel, name: str) -> list[list[float]]:

@@ -18,6 +18,12 @@ _PACKAGE = Path(__file__).resolve().parent
 
 _LONGEST = 64
 
+MANIFESTS = ("fpgaprune.json", "workspace.json", "pruned.json", "quantised.json", "demo.json")
+"""Files of which every folder that fpgaprune makes for a user holds one: a project, a model and its parts, a demo."""
+
+_BEGINNING = re.compile(rb'\{\s*"schema":')
+"""How each of them begins; other tools have a workspace.json of their own."""
+
 _KEYWORDS = frozenset(
     # C++20, and the names that every generated file uses
     """alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class
@@ -95,10 +101,10 @@ def unique_identifiers(names: Iterable[str], *, reserved: Iterable[str] = ()) ->
 def fresh_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
     """Yield an empty sibling of ``target`` that takes its place when the block ends without an error.
 
-    An existing target is refused unless ``force`` is given; nothing is ever half-written.
+    An existing target is refused unless ``force`` is given and fpgaprune made it; nothing is ever half-written.
 
     Raises:
-        InputError: the target exists, is no folder, or cannot be written.
+        InputError: the target exists, is no folder that may be replaced, or cannot be written.
     """
     refuse_target(target, force=force)
     staging = _sibling(target)
@@ -153,7 +159,7 @@ def refuse_target(target: Path, *, force: bool) -> None:
     """Refuse a folder that must not be made or replaced; long work asks before it begins and not after.
 
     Raises:
-        InputError: the target exists and ``force`` is not set, or it is no folder that can be replaced.
+        InputError: the target exists and ``force`` is not set, or it is no folder that fpgaprune made.
     """
     if target.name in ("", ".."):
         msg = f"{target} is not a folder that can be replaced; choose one by its name"
@@ -161,9 +167,27 @@ def refuse_target(target: Path, *, force: bool) -> None:
         msg = f"{target} is not a folder; choose another path"
     elif target.exists() and not force:
         msg = f"{target} exists already; choose another folder or pass --force to replace it"
+    elif target.exists() and not _is_ours(target):
+        msg = (
+            f"{target} is not replaced: fpgaprune did not make it, as it holds none of {', '.join(MANIFESTS)}; choose "
+            "another folder, or delete this one yourself"
+        )
     else:
         return
     raise InputError(msg)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds a manifest, whole or cut short, or nothing at all."""
+    return not any(folder.iterdir()) or any(_begins_as_manifest(folder / name) for name in MANIFESTS)
+
+
+def _begins_as_manifest(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return _BEGINNING.match(stream.read(64)) is not None
+    except OSError:
+        return False
 
 
 def _sibling(target: Path) -> Path:

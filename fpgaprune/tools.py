@@ -31,6 +31,12 @@ TOOLS = {
     for tool in (
         Tool("g++", "FPGAPRUNE_CXX", "C-simulation", "install it (Debian, Ubuntu: apt-get install g++)"),
         Tool("make", "FPGAPRUNE_MAKE", "C-simulation", "install it (Debian, Ubuntu: apt-get install make)"),
+        Tool(
+            "verilator",
+            "FPGAPRUNE_VERILATOR",
+            "simulation of Verilog",
+            "install it (Debian, Ubuntu: apt-get install verilator)",
+        ),
         Tool("vitis-run", "FPGAPRUNE_VITIS_RUN", "synthesis by the vendor", "install AMD Vitis 2023.2 or later"),
         Tool("vivado", "FPGAPRUNE_VIVADO", "place and route by the vendor", "install AMD Vivado 2023.2 or later"),
     )

@@ -208,8 +208,8 @@ def test_families_carry_the_names_of_yosys():
 
 
 def test_a_value_made_by_hand_obeys_the_same_rules():
-    with pytest.raises(InputError, match=r"resources\.dsp must be a whole number of at least 1, not 0"):
-        BoardResources(lut=1, ff=1, dsp=0, bram_18k=1, uram=0)
+    with pytest.raises(InputError, match=r"resources\.ff must be a whole number of at least 1, not 0"):
+        BoardResources(lut=1, ff=0, dsp=0, bram_18k=0, uram=0)
     good = board.load("pynq-z2")
     with pytest.raises(InputError, match="clock_ns must be a number of nanoseconds above 0"):
         dataclasses.replace(good, clock_ns=0.0)
@@ -367,18 +367,21 @@ def test_an_endless_or_odd_key_is_shown_in_short(refusal):
 
 
 @pytest.mark.parametrize("value", [0, -1, True, False, 1.0, "7", [1]])
-@pytest.mark.parametrize("figure", FIGURES[:-1])
-def test_a_count_is_a_whole_number_above_0(refusal, figure, value):
+@pytest.mark.parametrize("figure", FIGURES[:2])
+def test_look_up_tables_and_flip_flops_are_a_whole_number_above_0(refusal, figure, value):
     assert refusal(changed(**{f"resources__{figure}": value})) == (
         f"resources.{figure} must be a whole number of at least 1, not {value!r}"
     )
 
 
 @pytest.mark.parametrize("value", [-1, True, False, 0.0, "0"])
-def test_ultraram_may_be_0_and_no_less(refusal, value):
-    assert refusal(changed(resources__uram=value)) == (
-        f"resources.uram must be a whole number of at least 0, not {value!r}"
+@pytest.mark.parametrize("figure", FIGURES[2:])
+def test_other_resources_may_be_0_and_no_less(refusal, mine, figure, value):
+    assert refusal(changed(**{f"resources__{figure}": value})) == (
+        f"resources.{figure} must be a whole number of at least 0, not {value!r}"
     )
+    mine.write_text(text(changed(**{f"resources__{figure}": 0})))
+    assert getattr(board.read(mine).resources, figure) == 0
 
 
 @pytest.mark.parametrize("family", ["xc7", "xcu"])

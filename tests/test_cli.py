@@ -332,3 +332,15 @@ def test_boards_doctor_version_and_help(run):
 def test_an_unknown_command_or_option_is_exit_code_2(run):
     assert run("demmo")[0] == 2
     assert run("csim", "x", "--sample", "3")[0] == 2
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fpgaprune.board.load_all", interrupted)
+    monkeypatch.setattr(sys, "argv", ["fpgaprune", "boards"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert "run the same command again" in capsys.readouterr().err

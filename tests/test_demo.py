@@ -62,11 +62,12 @@ def test_an_interrupted_demo_goes_on_where_it_stopped(tmp_path, console, monkeyp
     assert "done before" in console.file.getvalue()
 
 
-def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path, console):
+@pytest.mark.parametrize(("force", "message"), [(False, "exists already"), (True, "fpgaprune did not make it")])
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path, console, force, message):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("keep")
-    with pytest.raises(InputError, match="exists already"):
-        demo(tmp_path / "out", console, SMALL)
+    with pytest.raises(InputError, match=message):
+        demo(tmp_path / "out", console, SMALL, force=force)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fpgaprune import board as boards
-from fpgaprune.errors import InputError
+from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.fit.budget import Aim
 from fpgaprune.fit.optimise import least_excess, optimise
 from fpgaprune.fit.problem import INTERVAL
-from fpgaprune.resources import AMOUNTS
-from fpgaprune.schedule import Interface
+from fpgaprune.lower import lower
+from fpgaprune.resources import AMOUNTS, estimate
+from fpgaprune.schedule import Folded, Interface, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,26 +50,54 @@ class Situation:
 
 def explain(situations: Sequence[Situation]) -> str:
     """Return which resource binds where least is missing, or that time does, and the nearest settings that fit."""
-    nearest = [(each, choice) for each in situations if (choice := least_excess(each.problem)) is not None]
+    nearest = [(each, choice) for each in situations if (choice := _nearest(each.problem)) is not None]
     if not nearest:
         return _too_slow(situations)
     situation, choice = min(nearest, key=lambda each: _ratio(each[0].problem, each[1]))
     problem, used = situation.problem, situation.problem.amounts(choice.points)
     speed = " at the required speed" if problem.most else ""
     told = ", ".join(_excess(place, used, situation) for place in _binding(problem, used)) or "hardly more than allowed"
-    remedies = "; ".join(
-        (*_smaller(situation, used), *_more_time(situations), *_more_room(situations, situation, used))
-    )
+    remedies = (*_smaller(situation, used), *_more_time(situations), *_larger_share(situation, used))
+    boards = tuple(_bigger_board(situations, situation, used))
+    settings = "; ".join((*remedies, *boards)) or "none: no board that fpgaprune knows is big enough"
     return (
         f"{situation.lowered.design.name} does not fit the budget on {situation.board.name}{speed}: the choice that "
-        f"comes nearest takes {told} (estimate). Nearest settings, by the same estimate: {remedies}"
+        f"comes nearest takes {told} (estimate). Nearest settings, by the same estimate: {settings}"
     )
+
+
+def _nearest(problem: Problem) -> Choice | None:
+    return least_excess(_sparing(problem)) or least_excess(problem)
+
+
+def _sparing(problem: Problem) -> Problem:
+    """Return the problem without points that take what is forbidden altogether, where every layer has others.
+
+    A few of what must not be taken at all are no small excess, as they would be of a limit of many.
+    """
+    for place, limit in enumerate(problem.limits):
+        spared = {
+            layer: tuple(point for point in points if not point.amounts[place])
+            for layer, points in problem.choices.items()
+        }
+        if limit == 0 and all(spared.values()):
+            problem = replace(problem, choices=spared)
+    return problem
 
 
 def _too_slow(situations: Sequence[Situation]) -> str:
     unlimited = [replace(each, problem=_unlimited(each.problem)) for each in situations]
-    told = " or ".join(_more_time(unlimited)) or "give the network fewer layers"
+    told = " or ".join(_more_time(unlimited)) or f"allow {' and '.join(_all_times(unlimited))}"
     return f"no choice of strategies, of whatever size, is fast enough; nearest setting: {told}"
+
+
+def _all_times(situations: Sequence[Situation]) -> Iterator[str]:
+    """Yield the limits that have to be loosened together, as no one of them is enough."""
+    clock_ns = situations[0].lowered.design.clock_ns
+    free = [replace(each.problem, most={}, aim=Aim.LATENCY) for each in situations]
+    choice = min((choice for each in free if (choice := optimise(each))), key=lambda choice: choice.latency)
+    for name in situations[0].problem.most:
+        yield _allowing(name, _time(choice, name), clock_ns)
 
 
 def _ratio(problem: Problem, choice: Choice) -> float:
@@ -93,30 +122,58 @@ def _binding(problem: Problem, used: Amounts) -> list[int]:
 
 def _excess(place: int, used: Amounts, situation: Situation) -> str:
     problem, name = situation.problem, AMOUNTS[place]
-    share = 100 * getattr(situation.budget, name)
-    text = f"{used[place]:,} {_TITLES[name]} of {problem.limits[place]:,} allowed ({share:.3g} % of the board)"
-    fixed = problem.fixed[place]
-    return f"{text}, {fixed:,} of them outside matrices" if fixed > problem.limits[place] else text
+    text = f"{used[place]:,} {_TITLES[name]}"
+    if not getattr(situation.board.resources, name):
+        return f"{text}, of which the board has none"
+    limit, fixed, share = problem.limits[place], problem.fixed[place], getattr(situation.budget, name)
+    if limit == 0:
+        return f"{text}, of which the budget allows none (--max-{_OPTIONS[name]} {share:g})"
+    text = f"{text} of {limit:,} allowed ({100 * share:.3g} % of the board)"
+    return f"{text}, {fixed:,} of them for everything else than matrices" if fixed > limit else text
 
 
 def _smaller(situation: Situation, used: Amounts) -> Iterator[str]:
+    """Yield how the network could become smaller, as long as a weight is left of it."""
     share = _affordable(situation.problem, used)
-    if share > 0:
-        yield f"prune to about {100 * share:.0f} % of the present non-zeros"
+    nonzeros = situation.lowered.nonzeros
+    left = math.floor(share * nonzeros)
+    if left > 0:
+        yield f"prune to about {left:,} of the {nonzeros:,} non-zeros ({_percent(share)})"
         yield from _fewer_bits(situation.lowered, share)
-    elif _outside(situation) and situation.lowered.design.interface is Interface.PARALLEL:
+    elif _outside(situation.problem.fixed, situation.problem.limits) and _fits_as_stream(situation):
         yield "stream the positions of images and sequences (--io stream)"
 
 
-def _more_room(situations: Sequence[Situation], situation: Situation, used: Amounts) -> Iterator[str]:
-    yield from _larger_share(situation, used)
-    larger = _bigger_board(situations)
-    yield f"a bigger board: {larger.name}" if larger else "no board that fpgaprune knows is big enough"
+def _percent(share: float) -> str:
+    return f"{100 * share:.{0 if share >= 0.01 else 2}f} %"
 
 
-def _outside(situation: Situation) -> bool:
+def _outside(fixed: Amounts, limits: Amounts) -> bool:
     """Whether what is no matrix alone is too much."""
-    return any(fixed > limit for fixed, limit in zip(situation.problem.fixed, situation.problem.limits, strict=True))
+    return any(count > limit for count, limit in zip(fixed, limits, strict=True))
+
+
+def _fits_as_stream(situation: Situation) -> bool:
+    """Whether there are positions to be streamed, and what is no matrix fits then."""
+    design = situation.lowered.design
+    positions = any(len(op.output.shape) > 1 for op in design.graph.ops)
+    if design.interface is Interface.STREAM or not positions:
+        return False
+    try:
+        streamed = schedule(
+            design.graph,
+            design.board,
+            name=design.name,
+            clock_ns=design.clock_ns,
+            interface=Interface.STREAM,
+            planner=lambda _op, _source: Folded(1),
+        )
+        resources = estimate(lower(streamed))
+    except FpgapruneError:  # a network that cannot be streamed
+        return False
+    others = [layer for layer in resources.layers if not layer.nonzeros]
+    fixed = tuple(sum(int(getattr(layer, name)) for layer in others) for name in AMOUNTS)
+    return not _outside(fixed, situation.problem.limits)
 
 
 def _affordable(problem: Problem, used: Amounts) -> float:
@@ -129,10 +186,13 @@ def _affordable(problem: Problem, used: Amounts) -> float:
 
 
 def _fewer_bits(lowered: Lowered, share: float) -> Iterator[str]:
-    """Adders and memories are as wide as the words; multipliers shrink faster."""
+    """Adders and memories are as wide as the words; multipliers shrink faster.
+
+    Words of less than half the bits would be another network and no near setting.
+    """
     bits = max((word.word.width for kernel in lowered.every_kernel for word in kernel.sources), default=1)
     fewer = math.floor(bits * share)
-    if 1 < fewer < bits:
+    if bits <= 2 * fewer < 2 * bits:
         yield f"quantise to about {fewer} instead of {bits} bits"
 
 
@@ -168,19 +228,29 @@ def _larger_share(situation: Situation, used: Amounts) -> Iterator[str]:
     }
     if needed and max(needed.values()) <= 1:
         options = " ".join(f"--max-{_OPTIONS[name]} {math.ceil(share * 100) / 100:g}" for name, share in needed.items())
-        yield f"a larger share of this board ({options})"
+        yield f"a larger share of this board (fpgaprune fit {options})"
 
 
 _OPTIONS = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram_18k": "bram", "uram": "uram"}
 
 
-def _bigger_board(situations: Sequence[Situation]) -> Board | None:
-    """Return the smallest board on which the same points fit."""
-    larger = [one for one in boards.load_all() if one.resources.lut > situations[0].board.resources.lut]
+def _bigger_board(situations: Sequence[Situation], situation: Situation, used: Amounts) -> Iterator[str]:
+    """Yield the smallest board on which the same points fit, one that has more of what binds.
+
+    Where the budget allows none of it, no board is big enough, and there is nothing to say of boards.
+    """
+    binding = [AMOUNTS[place] for place in _binding(situation.problem, used)]
+    if any(getattr(situation.budget, name) == 0 for name in binding):
+        return
+    have = situation.board.resources
+    larger = [
+        one for one in boards.load_all() if all(getattr(one.resources, name) > getattr(have, name) for name in binding)
+    ]
     for one in sorted(larger, key=lambda one: (one.resources.lut, one.name)):
         if any(_fits(each, one) for each in situations):
-            return one
-    return None
+            yield f"a bigger board: {one.name}"
+            return
+    yield "no board that fpgaprune knows is big enough"
 
 
 def _fits(situation: Situation, board: Board) -> bool:

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from fpgaprune.quantise.layers import QuantisedLayer
 
 
-def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> None:  # noqa: ANN401  # hls4ml has no types
+def write_baseline(model_graph: Any, folder: Path) -> None:  # noqa: ANN401  # hls4ml has no types
     """Write the stock Vitis project of a ModelGraph into a new folder, in one step.
 
     Raises:
         UnsupportedError: a layer that stock hls4ml has no C++ for, or an output that is an input.
-        InputError: the folder exists and ``force`` is not given, or it cannot be written.
+        InputError: the folder exists, or it cannot be written.
     """
     for node in model_graph.get_layers():
         if node.class_name == FPGAPRUNE:
@@ -45,7 +45,7 @@ def write_baseline(model_graph: Any, folder: Path, *, force: bool = False) -> No
         )
         raise UnsupportedError(msg)
     settings = model_graph.config.config
-    with fresh_folder(folder, force=force) as staging, quiet():
+    with fresh_folder(folder) as staging, quiet():
         settings["OutputDir"] = str(staging)
         try:
             model_graph.write()

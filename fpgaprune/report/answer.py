@@ -129,7 +129,8 @@ def _dense(comparison: Comparison) -> str:
     if dense.accuracy is None:
         why = "and as accuracies are unknown, no sparser one can be preferred"
     else:
-        why = "and no sparser one that fits is smaller and within 1 point of its accuracy"
+        other = "sparser" if comparison.reference else "other"
+        why = f"and no {other} one that fits is smaller and within 1 point of its accuracy"
     return f"The {wording.plain(dense.label)} design fits {_board(dense)} as it is, {why}."
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpgaprune.report import wording
+from fpgaprune.report.measures import board_shares
 from fpgaprune.report.scales import accuracy_scale, apart, board_scale, spread
 
 if TYPE_CHECKING:
@@ -94,9 +95,7 @@ def accuracy_chart(comparison: Comparison) -> Chart:
 
 def board_chart(comparison: Comparison) -> Chart:
     """Return LUTs and DSPs as shares of the board against sparsity."""
-    used = [point.resources.utilisation(point.board) for point in comparison.points]
-    lut = _Line("LUT", "lut", tuple(shares["lut"] for shares in used))
-    dsp = _Line("DSP", "dsp", tuple(shares["dsp"] for shares in used))
+    lut, dsp = (_Line(name.upper(), name, board_shares(comparison, name)) for name in ("lut", "dsp"))
     scale = board_scale([share for line in (lut, dsp) for share in line.shares if share is not None])
     title = f"LUT and DSP, % of the board ({comparison.dense.resources.kind.value})"
     return _chart(title, comparison, scale, (dsp, lut), _y(scale, 1.0))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
+from fpgaprune.report import wording
 from fpgaprune.resources import Resources, estimate, to_data, together
 from fpgaprune.sim import Verdict, read_verdict
 from fpgaprune.sim import to_data as verdict_to_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fpgaprune.board import Board
     from fpgaprune.resources import LayerResources
@@ -24,6 +27,9 @@ SCHEMA = "fpgaprune-comparison-1"
 TOLERATED = 0.02
 """Rise of a layer's look-up tables, as a share, that does not count as one: rounding of widths alone makes as much."""
 
+DENSE = 0.99
+"""The share of the weights that are left in a network that counts as dense: training alone makes a few zeros."""
+
 
 @dataclass(frozen=True)
 class LayerPoint:
@@ -31,6 +37,7 @@ class LayerPoint:
 
     ``weights`` counts all entries, zeros included; non-zeros are counted after pruning, after quantisation, and as
     built, after dead logic is gone. ``picture`` is a grid of the share of non-zeros, rows from top to bottom.
+    ``kind`` is what the layer is in the user's model, empty where that is not known.
     """
 
     layer: str
@@ -40,6 +47,7 @@ class LayerPoint:
     nonzeros_built: int
     picture: tuple[tuple[float, ...], ...]
     resources: LayerResources | None
+    kind: str = ""
 
     @property
     def sparsity(self) -> float:
@@ -51,7 +59,8 @@ class LayerPoint:
 class Point:
     """One design: its label, accuracy of the floating-point and of the integer network, cost, verdict.
 
-    Accuracies are shares of 1 on the test data, None where they are not known.
+    Accuracies are shares of 1 on the test data, None where they are not known. ``edited`` lists files that differ from
+    what was generated.
     """
 
     label: str
@@ -62,12 +71,24 @@ class Point:
     board: Board
     verdict: Verdict | None
     layers: tuple[LayerPoint, ...]
+    edited: tuple[str, ...] = ()
 
     @property
     def sparsity(self) -> float:
         """The share of zero weights over all layers, after quantisation."""
         weights = sum(layer.weights for layer in self.layers)
         return 1 - sum(layer.nonzeros_quantised for layer in self.layers) / weights if weights else 0.0
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The strategies that its matrices are built by."""
+        return tuple(dict.fromkeys(layer.strategy for layer in self.resources.layers if layer.nonzeros))
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the network was not pruned."""
+        weights = sum(layer.weights for layer in self.layers)
+        return weights > 0 and sum(layer.nonzeros_pruned for layer in self.layers) >= DENSE * weights
 
 
 @dataclass(frozen=True)
@@ -83,8 +104,8 @@ class Finding:
     def __str__(self) -> str:
         """Return one line for a person."""
         return (
-            f"{self.layer}: non-zeros fell from {self.nonzeros[0]} to {self.nonzeros[1]} between {self.denser} and "
-            f"{self.sparser}, but LUTs went from {self.lut[0]} to {self.lut[1]}"
+            f"{wording.layer(self.layer)}: non-zeros fell from {self.nonzeros[0]} to {self.nonzeros[1]} between "
+            f"{self.denser} and {self.sparser}, but LUTs went from {self.lut[0]} to {self.lut[1]}"
         )
 
 
@@ -93,7 +114,7 @@ class Comparison:
     """Points from dense to sparse.
 
     Raises:
-        InputError: no point, or points of different boards, clocks or kinds of numbers.
+        InputError: no point, two points of one label, or points of different boards, clocks or kinds of numbers.
     """
 
     points: tuple[Point, ...]
@@ -102,48 +123,133 @@ class Comparison:
         if not self.points:
             msg = "a comparison needs at least one design"
             raise InputError(msg)
+        _refuse_equal_labels(self.points)
+        _refuse_other_boards(self.points)
         for what, values in (
-            ("board", {point.board.name for point in self.points}),
-            ("clock", {point.resources.clock_ns for point in self.points}),
+            ("clock", {f"{point.resources.clock_ns:g} ns" for point in self.points}),
             ("kind of numbers", {point.resources.kind.value for point in self.points}),
         ):
             if len(values) > 1:
-                msg = f"designs that are compared must have one {what}, not {', '.join(map(str, sorted(values)))}"
+                msg = f"designs that are compared must have one {what}, not {', '.join(sorted(values))}"
                 raise InputError(msg)
         object.__setattr__(self, "points", tuple(sorted(self.points, key=lambda point: point.sparsity)))
 
     @property
     def dense(self) -> Point:
-        """The point with the most non-zeros, which the others are measured against."""
+        """The point with the most non-zeros."""
         return self.points[0]
+
+    @property
+    def reference(self) -> Point | None:
+        """The point that the others are measured against: the first, None where no other is sparser."""
+        return self.dense if self.points[-1].sparsity > self.dense.sparsity else None
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The layers of which one design has fewer non-zeros than another that builds them by the same strategy."""
+        return tuple(dict.fromkeys(after.layer for _, _, _, after in _pairs(self.points)))
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """The layers of which designs have different numbers of non-zeros, but each builds them by another strategy."""
+        counts: dict[str, set[int]] = {}
+        for point in self.points:
+            for layer in point.layers:
+                if layer.resources is not None:
+                    counts.setdefault(layer.layer, set()).add(layer.nonzeros_built)
+        compared = self.compared
+        return tuple(name for name, found in counts.items() if len(found) > 1 and name not in compared)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return the layers for which pruning did not pay; none is the aim."""
-        pairs = zip(self.points, self.points[1:], strict=False)
-        return tuple(finding for denser, sparser in pairs for finding in _findings(denser, sparser))
+        return tuple(
+            Finding(
+                after.layer,
+                denser.label,
+                sparser.label,
+                (before.nonzeros_built, after.nonzeros_built),
+                (before.resources.lut, after.resources.lut),
+            )
+            for denser, before, sparser, after in _pairs(self.points)
+            if before.resources and after.resources
+            if after.resources.lut > before.resources.lut * (1 + TOLERATED)
+        )
 
 
-def _findings(denser: Point, sparser: Point) -> list[Finding]:
-    after = {layer.layer: layer for layer in sparser.layers}
-    found = []
-    for layer in denser.layers:
-        other = after.get(layer.layer)
-        if other is None or layer.resources is None or other.resources is None:
-            continue
-        fell = other.nonzeros_built < layer.nonzeros_built
-        if fell and other.resources.lut > layer.resources.lut * (1 + TOLERATED):
-            nonzeros, lut = (layer.nonzeros_built, other.nonzeros_built), (layer.resources.lut, other.resources.lut)
-            found.append(Finding(layer.layer, denser.label, sparser.label, nonzeros, lut))
-    return found
+def _refuse_equal_labels(points: Sequence[Point]) -> None:
+    label, times = Counter(point.label for point in points).most_common(1)[0]
+    if times > 1:
+        msg = f"{times} designs that are compared have the label {label!r}; give each one of its own"
+        raise InputError(msg)
+
+
+def _refuse_other_boards(points: Sequence[Point]) -> None:
+    """Refuse boards of which a figure differs; a board of one's own keeps its name when its file is edited."""
+    first = points[0].board
+    for point in points:
+        if (point.board.name, point.board.part) != (first.name, first.part):
+            names = " and ".join(f"{board.name} ({board.part})" for board in (first, point.board))
+            msg = f"designs that are compared must have one board, not {names}"
+            raise InputError(msg)
+        if (point.board.family, point.board.resources) != (first.family, first.resources):
+            msg = (
+                f"designs that are compared must have one board, but {first.name!r} is not the same in "
+                f"{points[0].folder} and in {point.folder}: {first.resources} against {point.board.resources}; "
+                "generate both for one board"
+            )
+            raise InputError(msg)
+
+
+def _pairs(points: Sequence[Point]) -> Iterator[tuple[Point, LayerPoint, Point, LayerPoint]]:
+    """Yield each layer of each design beside that of the next denser one that builds it by the same strategy."""
+    for place, sparser in enumerate(points):
+        for after in sparser.layers:
+            for denser in reversed(points[:place]):
+                before = next((layer for layer in denser.layers if _is_denser(layer, after)), None)
+                if before is not None:
+                    yield denser, before, sparser, after
+                    break
+
+
+def _is_denser(before: LayerPoint, after: LayerPoint) -> bool:
+    return (
+        before.layer == after.layer
+        and before.resources is not None
+        and after.resources is not None
+        and before.resources.strategy == after.resources.strategy
+        and before.nonzeros_built > after.nonzeros_built
+    )
 
 
 def compare(folders: Sequence[ProjectFolder]) -> Comparison:
     """Return the comparison of generated projects, with the estimate of each and the verdict that C-simulation left.
 
+    Designs of one label, such as those of one model by several strategies, are called by their folders.
+
     Raises:
-        InputError: no project, projects that cannot be compared, or a manifest that says nothing of the network.
+        InputError: no project, one project twice, projects that cannot be compared, or a manifest that says nothing of
+            the network.
     """
-    return Comparison(tuple(_point(folder) for folder in folders))
+    paths = [folder.path.resolve() for folder in folders]
+    if twice := [str(path) for path, times in Counter(paths).items() if times > 1]:
+        msg = f"{twice[0]} is given more than once; a design is compared with others"
+        raise InputError(msg)
+    points = [_point(folder) for folder in folders]
+    return Comparison(tuple(map(_labelled, points, _labels(points))))
+
+
+def _labelled(point: Point, label: str) -> Point:
+    return replace(point, label=label)
+
+
+def _labels(points: Sequence[Point]) -> list[str]:
+    """Return a label for each point: its own if no other has it, else its folder's name, and at last its path."""
+    labels = [point.label for point in points]
+    for called in (lambda path: path.name, str):
+        often = Counter(labels)
+        named = [called(Path(point.folder).resolve()) for point in points]
+        labels = [name if often[label] > 1 else label for label, name in zip(labels, named, strict=True)]
+    return labels
 
 
 def _point(folder: ProjectFolder) -> Point:
@@ -161,6 +267,7 @@ def _point(folder: ProjectFolder) -> Point:
             board=folder.design.board,
             verdict=read_verdict(folder.path),
             layers=layers,
+            edited=folder.edited(),
         )
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{folder.path}: the manifest does not describe the pruned network ({type(error).__name__}: {error})"
@@ -190,7 +297,16 @@ def _layer_point(said: dict[str, Any], by_layer: dict[str, LayerResources]) -> L
         nonzeros_built=resources.nonzeros if resources else 0,
         picture=tuple(tuple(float(share) for share in row) for row in said["picture"]),
         resources=resources,
+        kind=str(said.get("kind", "")),
     )
+
+
+def layer_kinds(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each layer is in the user's model, by its name; nothing where a manifest does not say it."""
+    try:
+        return {str(layer["layer"]): str(layer["kind"]) for layer in manifest["point"]["layers"]}
+    except (KeyError, TypeError):
+        return {}
 
 
 def comparison_to_data(comparison: Comparison) -> dict[str, Any]:
@@ -213,6 +329,7 @@ def _point_to_data(point: Point) -> dict[str, Any]:
         "accuracy": point.accuracy,
         "resources": to_data(point.resources, point.board),
         "verdict": None if point.verdict is None else verdict_to_data(point.verdict),
+        "edited": list(point.edited),
         "layers": [
             {
                 "layer": layer.layer,

@@ -26,8 +26,9 @@ def markdown(comparison: Comparison) -> str:
         for at, point in enumerate(comparison.points)
     ]
     board = f"{_safe(comparison.dense.board.title)}, clock {wording.nanoseconds(resources.clock_ns)} ns"
+    multiple = "; in brackets the multiple of the first design" if comparison.reference else ""
     lines = [
-        f"Designs on the {board}. Kind of numbers: {kind}; in brackets the multiple of the first design.",
+        f"Designs on the {board}. Kind of numbers: {kind}{multiple}.",
         "",
         _row(head),
         _row(["---", *("---:" for _ in measures)]),
@@ -38,6 +39,11 @@ def markdown(comparison: Comparison) -> str:
         f"Does pruning pay? {_safe(wording.pays(comparison))}.",
         *(f"- {_safe(str(finding))}" for finding in comparison.findings()),
         *(f"- but {_safe(note)}" for note in notes(comparison)),
+        *(
+            f"- {_safe(point.label)}: {_safe(wording.edited(point.edited))}"
+            for point in comparison.points
+            if point.edited
+        ),
     ]
     return "\n".join(lines) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,16 +72,18 @@ def design_measures(comparison: Comparison) -> tuple[Measure, ...]:
     points = comparison.points
     kind = comparison.dense.resources.kind.value
     timing = [point.resources for point in points]
+    against = comparison.reference is not None
     return (
         Measure("sparsity", "", "", tuple(_share(point.sparsity) for point in points)),
         Measure("accuracy", "float", "", tuple(_share(point.float_accuracy, 2) for point in points)),
         Measure("accuracy", "integer", "", tuple(_share(point.accuracy, 2) for point in points)),
-        Measure("non-zeros", "", "", _compared(map(built, points)), compared=True),
+        Measure("non-zeros", "", "", _compared(map(built, points), against=against), compared=against),
         *(_amount(amount, kind, comparison) for amount in shown_amounts(comparison)),
         Measure("fits board", "", "", tuple(map(_fits, points))),
         Measure("latency", "cycles", kind, tuple(_number(each.latency_cycles) for each in timing)),
         Measure("latency", "ns", kind, tuple(_time(each.latency_ns) for each in timing)),
         Measure("interval", "cycles", kind, tuple(_number(each.interval_cycles) for each in timing)),
+        Measure("strategy", "", "", tuple(_strategies(point) for point in points)),
         Measure("C-simulation", "", "", tuple(_judged(point.verdict) for point in points)),
     )
 
@@ -113,10 +116,21 @@ def shown_amounts(comparison: Comparison) -> tuple[str, ...]:
     return AMOUNTS if uram else tuple(amount for amount in AMOUNTS if amount != "uram")
 
 
+def reference_layer(comparison: Comparison, name: str) -> LayerPoint | None:
+    """Return a layer in the design that others are measured against, None where there is none."""
+    return layer_points(comparison, name)[0] if comparison.reference else None
+
+
 def over(point: Point) -> list[str]:
     """Return the names of the resources of which a design needs more than the board has."""
     used = point.resources.utilisation(point.board)
     return [wording.AMOUNT_NAMES[amount] for amount, share in used.items() if share > 1]
+
+
+def board_shares(comparison: Comparison, amount: str) -> tuple[float | None, ...]:
+    """Return the share of the board's resource that each design takes, None where the board has none of it."""
+    shares = (point.resources.utilisation(point.board)[amount] for point in comparison.points)
+    return tuple(share if math.isfinite(share) else None for share in shares)
 
 
 def ratio(value: float | None, dense: float | None) -> float | None:
@@ -130,13 +144,20 @@ def layer_lut(layer: LayerPoint | None) -> int | None:
 
 
 def _layer(name: str, points: tuple[LayerPoint | None, ...], comparison: Comparison) -> LayerMeasures:
-    kind = comparison.dense.resources.kind.value
+    kind, against = comparison.dense.resources.kind.value, comparison.reference is not None
     nonzeros = [None if point is None else point.nonzeros_built for point in points]
-    rows = [Measure("non-zeros", "", "", _compared(nonzeros), compared=True)]
+    rows = [Measure("non-zeros", "", "", _compared(nonzeros, against=against), compared=against)]
     for amount in ("lut", "ff", "dsp"):
         used = [None if each is None or each.resources is None else getattr(each.resources, amount) for each in points]
-        rows.append(Measure(wording.AMOUNT_NAMES[amount], "", kind, _compared(used), compared=True))
-    return LayerMeasures(wording.plain(name), tuple(rows))
+        cells = _compared(used, against=against)
+        rows.append(Measure(wording.AMOUNT_NAMES[amount], "", kind, cells, compared=against))
+    return LayerMeasures(layer_title(comparison, name), tuple(rows))
+
+
+def layer_title(comparison: Comparison, name: str) -> str:
+    """Return how a layer is called, with what it is where its name does not tell."""
+    kinds = [layer.kind for layer in layer_points(comparison, name) if layer is not None]
+    return wording.layer(name, kinds[0])
 
 
 def _rest(comparison: Comparison) -> LayerMeasures | None:
@@ -144,12 +165,13 @@ def _rest(comparison: Comparison) -> LayerMeasures | None:
     used = {amount: [_outside_layers(point, amount) for point in comparison.points] for amount in ("lut", "ff", "dsp")}
     if not any(map(any, used.values())):
         return None
-    kind = comparison.dense.resources.kind.value
-    nothing = Measure("non-zeros", "", "", tuple(MISSING for _ in comparison.points), compared=True)
+    kind, against = comparison.dense.resources.kind.value, comparison.reference is not None
+    nothing = Measure("non-zeros", "", "", tuple(MISSING for _ in comparison.points), compared=against)
     rows = (
-        Measure(wording.AMOUNT_NAMES[name], "", kind, _compared(each), compared=True) for name, each in used.items()
+        Measure(wording.AMOUNT_NAMES[name], "", kind, _compared(each, against=against), compared=against)
+        for name, each in used.items()
     )
-    return LayerMeasures("everything else", (nothing, *rows))
+    return LayerMeasures(wording.REST, (nothing, *rows))
 
 
 def _outside_layers(point: Point, amount: str) -> int:
@@ -160,18 +182,27 @@ def _outside_layers(point: Point, amount: str) -> int:
 def _amount(amount: str, kind: str, comparison: Comparison) -> Measure:
     totals = [point.resources.total(amount) for point in comparison.points]
     shares = [point.resources.utilisation(point.board)[amount] for point in comparison.points]
+    first = totals[0] if comparison.reference else None
     cells = tuple(
-        Cell(wording.count(total), total, ratio(total, totals[0]), share, tone=Tone.BAD if share > 1 else Tone.PLAIN)
+        Cell(wording.count(total), total, ratio(total, first), share, tone=Tone.BAD if share > 1 else Tone.PLAIN)
         for total, share in zip(totals, shares, strict=True)
     )
-    return Measure(wording.AMOUNT_NAMES[amount], "", kind, cells, compared=any(totals), boarded=any(totals))
+    used = any(totals)
+    compared = used and comparison.reference is not None
+    return Measure(wording.AMOUNT_NAMES[amount], "", kind, cells, compared=compared, boarded=used)
 
 
-def _compared(values: Iterable[int | None]) -> tuple[Cell, ...]:
+def _compared(values: Iterable[int | None], *, against: bool) -> tuple[Cell, ...]:
+    """Return a cell for each value, with its multiple of the first where there is a design to measure against."""
     found = list(values)
+    first = found[0] if against else None
     return tuple(
-        MISSING if value is None else Cell(wording.count(value), value, ratio(value, found[0])) for value in found
+        MISSING if value is None else Cell(wording.count(value), value, ratio(value, first)) for value in found
     )
+
+
+def _strategies(point: Point) -> Cell:
+    return Cell(", ".join(map(wording.plain, point.strategies))) if point.strategies else MISSING
 
 
 def _share(share: float | None, digits: int = 1) -> Cell:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def notes(comparison: Comparison) -> tuple[str, ...]:
-    """Return a line for each layer and resource of which a design needs more than dense, with fewer non-zeros."""
+    """Return a line for each layer and resource of which a design needs more than dense, with fewer non-zeros.
+
+    Designs that build the layer by another strategy tell nothing of pruning.
+    """
     found = (_rise(comparison, name, amount) for name in layer_names(comparison) for amount in ("ff", "dsp"))
     return tuple(note for note in found if note)
 
@@ -28,9 +31,10 @@ def _rise(comparison: Comparison, name: str, amount: str) -> str:
         (getattr(layer.resources, amount), -at)
         for at, layer in enumerate(others)
         if layer is not None and layer.resources is not None and layer.nonzeros_built < dense.nonzeros_built
+        if layer.resources.strategy == dense.resources.strategy
     ]
     most, at = max(costs, default=(0, 0))
     if most <= before * (1 + TOLERATED):
         return ""
     resource, label = wording.AMOUNT_NAMES[amount], wording.plain(comparison.points[1 - at].label)
-    return f"{wording.plain(name)}: {resource} rises from {wording.count(before)} to {wording.count(most)} in {label}"
+    return f"{wording.layer(name)}: {resource} rises from {wording.count(before)} to {wording.count(most)} in {label}"

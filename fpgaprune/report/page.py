@@ -13,8 +13,10 @@ from fpgaprune.report.measures import (
     layer_lut,
     layer_names,
     layer_points,
+    layer_title,
     over,
     ratio,
+    reference_layer,
     shown_amounts,
 )
 from fpgaprune.report.notes import notes
@@ -53,7 +55,7 @@ def page_view(comparison: Comparison) -> PageView:
     board, kind = comparison.dense.board, comparison.dense.resources.kind
     question = f"What does pruning buy on the {wording.plain(board.title)}?"
     findings, noted = comparison.findings(), notes(comparison)
-    alone = len(comparison.points) == 1
+    told = comparison.compared and not comparison.not_compared
     return PageView(
         title=question,
         question=question,
@@ -67,7 +69,7 @@ def page_view(comparison: Comparison) -> PageView:
         charts=(accuracy_chart(comparison), board_chart(comparison)),
         boards=tuple(_board(point, shown_amounts(comparison)) for point in comparison.points),
         pays=wording.pays(comparison),
-        pays_tone="bad" if findings else "plain" if alone or noted else "good",
+        pays_tone="bad" if findings else "plain" if noted or not told else "good",
         findings=tuple(wording.plain(str(finding)) for finding in findings),
         notes=noted,
         layers=tuple(_layer(comparison, name) for name in layer_names(comparison)),
@@ -98,7 +100,7 @@ def _tiles(comparison: Comparison, found: Answer) -> tuple[TileView, ...]:
         TileView(
             f"LUT, {dense.resources.kind.value}",
             wording.count(lut),
-            _against(ratio(lut, dense.resources.total("lut")), point is dense),
+            _against(point, comparison),
         ),
         TileView("Accuracy", _accuracy(point), "of the integer network" if no_loss else given_up(point, dense)),
         TileView(
@@ -111,8 +113,13 @@ def _tiles(comparison: Comparison, found: Answer) -> tuple[TileView, ...]:
     return tuple(tiles)
 
 
-def _against(share: float | None, is_dense: bool) -> str:
-    return "the whole design" if is_dense or share is None else f"{_times(share)} of dense"
+def _against(point: Point, comparison: Comparison) -> str:
+    """Return the look-up tables of a design as a multiple of the first one's."""
+    dense = comparison.reference
+    share = ratio(point.resources.total("lut"), dense.resources.total("lut")) if dense else None
+    return (
+        "the whole design" if point is dense or share is None else f"{_times(share)} of {wording.against(comparison)}"
+    )
 
 
 def _accuracy(point: Point) -> str:
@@ -134,8 +141,9 @@ def _designs(comparison: Comparison, found: Answer) -> TableView:
         for at, point in enumerate(comparison.points)
     ]
     kind = comparison.dense.resources.kind.value
+    multiple = f"{TIMES} {wording.against(comparison)}, " if comparison.reference else ""
     return TableView(
-        caption=f"Designs, dense first. Below LUT, FF, DSP and BRAM_18K ({kind}): {TIMES} dense, share of the board.",
+        caption=f"Designs, densest first. Below LUT, FF, DSP and BRAM_18K ({kind}): {multiple}share of the board.",
         corner="design",
         columns=tuple(_column(measure) for measure in measures),
         rows=tuple(rows),
@@ -145,7 +153,7 @@ def _designs(comparison: Comparison, found: Answer) -> TableView:
 def _tag(point: Point, comparison: Comparison, found: Answer) -> str:
     if point is found.best:
         return "best"
-    return "dense" if point is comparison.dense and len(comparison.points) > 1 else ""
+    return wording.against(comparison) if point is comparison.reference else ""
 
 
 def _column(measure: Measure) -> ColumnView:
@@ -194,24 +202,25 @@ def _layer(comparison: Comparison, name: str) -> BarsView:
     luts = [layer_lut(layer) for layer in found]
     most = max((lut for lut in luts if lut is not None), default=0) or 1
     flagged = {finding.sparser for finding in comparison.findings() if finding.layer == name}
+    first = reference_layer(comparison, name)
     bars = tuple(
-        _layer_bar(point.label, layer, lut, (found[0], luts[0]), most, "flagged" if point.label in flagged else "")
+        _layer_bar(point.label, layer, lut, first, most, "flagged" if point.label in flagged else "")
         for point, layer, lut in zip(comparison.points, found, luts, strict=True)
     )
     weights = next(layer.weights for layer in found if layer is not None)
     tone = "bad" if flagged else "plain"
-    return BarsView(wording.plain(name), wording.plural(weights, "weight"), tone, bars)
+    return BarsView(layer_title(comparison, name), wording.plural(weights, "weight"), tone, bars)
 
 
 def _layer_bar(
     label: str,
     layer: LayerPoint | None,
     lut: int | None,
-    dense: tuple[LayerPoint | None, int | None],
+    before: LayerPoint | None,
     most: int,
     style: str,
 ) -> BarView:
-    before, before_lut = dense
+    before_lut = layer_lut(before)
     if layer is None or lut is None:
         return BarView(wording.plain(label), "0", "", "not built" if layer else "no such layer", "", "none")
     left = ratio(layer.nonzeros_built, before.nonzeros_built) if before else None
@@ -234,12 +243,13 @@ def _layer_table(comparison: Comparison) -> TableView:
         ColumnView("strategy", (), False),
     )
     rows = [
-        RowView(wording.plain(name), "", _layer_cells(at, point, layer, found[0]))
+        RowView(title, "", _layer_cells(at, point, layer, first))
         for name in layer_names(comparison)
-        for found in (layer_points(comparison, name),)
-        for at, (point, layer) in enumerate(zip(comparison.points, found, strict=True))
+        for title, first in ((layer_title(comparison, name), reference_layer(comparison, name)),)
+        for at, (point, layer) in enumerate(zip(comparison.points, layer_points(comparison, name), strict=True))
     ]
-    caption = f"Layers, dense beside pruned. Below a number: {TIMES} the dense one."
+    multiple = f" Below a number: {TIMES} the {wording.against(comparison)} one." if comparison.reference else ""
+    caption = f"Layers of every design.{multiple}"
     return TableView(caption, "layer", columns, tuple(rows))
 
 
@@ -273,7 +283,7 @@ def _number(value: int, dense: int | None = None) -> CellView:
 
 def _masks(comparison: Comparison, name: str) -> MasksView:
     pictures = zip(comparison.points, layer_points(comparison, name), strict=True)
-    return MasksView(wording.plain(name), tuple(_picture(point, layer, name) for point, layer in pictures))
+    return MasksView(layer_title(comparison, name), tuple(_picture(point, layer, name) for point, layer in pictures))
 
 
 def _picture(point: Point, layer: LayerPoint | None, name: str) -> PictureView:
@@ -292,8 +302,9 @@ def _picture(point: Point, layer: LayerPoint | None, name: str) -> PictureView:
 def _verdict(point: Point) -> VerdictView:
     verdict, word = point.verdict, wording.judged(point.verdict)
     label = wording.plain(point.label)
+    now = [f"It was {wording.edited(point.edited)}."] if point.edited else []
     if verdict is None:
-        return VerdictView(label, word, "plain", (f"Run: fpgaprune csim {wording.plain(point.folder)}",))
+        return VerdictView(label, word, "plain", (f"Run: fpgaprune csim {wording.plain(point.folder)}", *now))
     differ = "none differs" if verdict.exact else f"{wording.count(verdict.mismatches)} differ"
     lines = [
         f"{wording.plural(verdict.samples, 'sample')}, {wording.plural(verdict.words, 'word')} compared, {differ}.",
@@ -302,8 +313,8 @@ def _verdict(point: Point) -> VerdictView:
     if verdict.first is not None:
         lines.append(wording.plain(f"First difference: {verdict.first}."))
     if verdict.edited:
-        lines.append(f"Files changed by hand: {', '.join(map(wording.plain, verdict.edited))}.")
-    return VerdictView(label, word, "good" if verdict.exact else "bad", tuple(lines))
+        lines.append(f"Files changed by hand when it ran: {', '.join(map(wording.plain, verdict.edited))}.")
+    return VerdictView(label, word, "good" if verdict.exact else "bad", (*lines, *now))
 
 
 def _facts(comparison: Comparison) -> tuple[FactView, ...]:

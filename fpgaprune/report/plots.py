@@ -13,7 +13,15 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from fpgaprune.paths import fresh_file
 from fpgaprune.report import wording
-from fpgaprune.report.measures import layer_lut, layer_names, layer_points, ratio
+from fpgaprune.report.measures import (
+    board_shares,
+    layer_lut,
+    layer_names,
+    layer_points,
+    layer_title,
+    ratio,
+    reference_layer,
+)
 from fpgaprune.report.scales import PICTURE_GAMMA, accuracy_scale, apart, board_scale, spread
 
 if TYPE_CHECKING:
@@ -93,7 +101,7 @@ def masks(comparison: Comparison) -> Figure:
     for row, name, shape in zip(grid, names, shapes, strict=True):
         for panel, layer in zip(row, layer_points(comparison, name), strict=True):
             image = _mask_panel(panel, layer, norm, shape)
-        row[0].set_ylabel(_shown(name), rotation=0, ha="right", va="center", color=INK)
+        row[0].set_ylabel(_shown(layer_title(comparison, name)), rotation=0, ha="right", va="center", color=INK)
     for panel, point in zip(grid[0], points, strict=True):
         panel.set_title(_shown(point.label), color=INK, fontsize=10)
     bar = figure.colorbar(image, ax=grid, location="bottom", shrink=0.6, aspect=40, ticks=[0, 0.05, 0.25, 0.5, 1])
@@ -124,9 +132,8 @@ def _accuracy_panel(panel: Axes, comparison: Comparison) -> None:
 def _board_panel(panel: Axes, comparison: Comparison) -> None:
     kind = comparison.dense.resources.kind.value
     _title(panel, f"LUT and DSP, % of the board ({kind})")
-    used = [point.resources.utilisation(point.board) for point in comparison.points]
-    lut, dsp = [share["lut"] for share in used], [share["dsp"] for share in used]
-    scale = board_scale([*lut, *dsp])
+    lut, dsp = board_shares(comparison, "lut"), board_shares(comparison, "dsp")
+    scale = board_scale(share for share in (*lut, *dsp) if share is not None)
     places = _sparsity_axis(panel, comparison)
     _value_axis(panel, scale)
     full = scale.at(1.0)
@@ -141,19 +148,21 @@ def _board_panel(panel: Axes, comparison: Comparison) -> None:
 
 
 def _layer_panel(panel: Axes, name: str, comparison: Comparison) -> None:
-    found = layer_points(comparison, name)
+    found, dense = layer_points(comparison, name), reference_layer(comparison, name)
     luts = [layer_lut(layer) for layer in found]
     most = max((lut for lut in luts if lut is not None), default=0) or 1
     flagged = {finding.sparser for finding in comparison.findings() if finding.layer == name}
     for row, (layer, lut, point) in enumerate(zip(found, luts, comparison.points, strict=True)):
-        colour = VERMILION if point.label in flagged else GREY if row == 0 else BLUE
+        colour = VERMILION if point.label in flagged else GREY if dense is not None and row == 0 else BLUE
         panel.barh(row, (lut or 0) / most, height=0.62, color=colour)
-        panel.text((lut or 0) / most + 0.03, row, _bar_text(lut, luts[0]), va="center", fontsize=8.5, color=INK)
-        dense = found[0]
+        panel.text(
+            (lut or 0) / most + 0.03, row, _bar_text(lut, layer_lut(dense)), va="center", fontsize=8.5, color=INK
+        )
         left = ratio(layer.nonzeros_built, dense.nonzeros_built) if layer and dense else None
-        if left is not None and luts[0] is not None and lut is not None:
-            panel.vlines(left * luts[0] / most, row - 0.42, row + 0.42, color=INK, lw=1.4)
-    _title(panel, _shown(name))
+        before = layer_lut(dense)
+        if left is not None and before is not None and lut is not None:
+            panel.vlines(left * before / most, row - 0.42, row + 0.42, color=INK, lw=1.4)
+    _title(panel, _shown(layer_title(comparison, name)))
     panel.set_xlim(0, 1.62)
     panel.set_ylim(len(luts) - 0.4, -0.6)
     panel.set_yticks(range(len(luts)), [_shown(point.label) for point in comparison.points])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from fpgaprune.resources import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fpgaprune.report.comparison import Comparison
     from fpgaprune.sim import Verdict
@@ -40,6 +41,9 @@ KIND_NOTE: Mapping[Kind, str] = {
 NOTHING = "-"
 """What stands where there is no number."""
 
+REST = "everything else"
+"""What takes resources and is no matrix: windows, buffers, activations, products of two inputs, FIFOs."""
+
 
 def count(value: int) -> str:
     """Return a whole number with commas between thousands."""
@@ -47,7 +51,9 @@ def count(value: int) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a share of 1 in per cent, without digits after the point from 1,000 % on."""
+    """Return a share of 1 in per cent, without digits after the point from 1,000 % on; infinity is a share of none."""
+    if math.isinf(share):
+        return "none there"
     return f"{100 * share:,.{digits if share < 10 else 0}f} %"
 
 
@@ -86,6 +92,26 @@ def short(name: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
+def layer(name: str, kind: str = "") -> str:
+    """Return how a layer is called: a name that a container numbered, such as 0 or body.2, says too little alone."""
+    text = plain(name)
+    *_, last = text.split(".")
+    if not last.isdigit():
+        return text
+    called = f"layer {text}" if text.isdigit() else text
+    return f"{called} ({plain(kind)})" if kind else called
+
+
+def against(comparison: Comparison) -> str:
+    """Return what the first design is called where others are measured against it."""
+    return "dense" if comparison.dense.is_dense else "first"
+
+
+def edited(files: Sequence[str]) -> str:
+    """Return which files are not as they were generated."""
+    return f"edited since it was generated: {', '.join(map(plain, files))}"
+
+
 def judged(verdict: Verdict | None) -> str:
     """Return in a word or two what C-simulation found."""
     if verdict is None:
@@ -101,8 +127,16 @@ def pays(comparison: Comparison) -> str:
     """Return the answer to 'does pruning pay?' in a line."""
     findings = comparison.findings()
     if findings:
-        layers = list(dict.fromkeys(plain(finding.layer) for finding in findings))
-        return f"pruning does not pay in {listed(layers)}"
+        return f"pruning does not pay in {listed(_called([finding.layer for finding in findings]))}"
     if len(comparison.points) == 1:
         return "one design alone does not tell; compare it with a denser or a sparser one"
+    if not comparison.compared:
+        return "these designs do not tell; compare levels of sparsity that are built by one strategy"
+    if comparison.not_compared:
+        others = listed(_called(comparison.not_compared))
+        return f"pruning pays in every layer but {others}, which no two of these designs build by one strategy"
     return "pruning pays in every layer"
+
+
+def _called(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(layer(name) for name in names))

@@ -1,6 +1,6 @@
 """What a design costs: values that carry their kind and unit, and the estimate from lowered kernels."""
 
 from fpgaprune.resources.estimate import estimate
-from fpgaprune.resources.values import AMOUNTS, Kind, LayerResources, Resources, to_data, together
+from fpgaprune.resources.values import AMOUNTS, Kind, LayerResources, Measured, Resources, to_data, together
 
-__all__ = ["AMOUNTS", "Kind", "LayerResources", "Resources", "estimate", "to_data", "together"]
+__all__ = ["AMOUNTS", "Kind", "LayerResources", "Measured", "Resources", "estimate", "to_data", "together"]

@@ -50,14 +50,35 @@ def together(one: LayerResources, other: LayerResources) -> LayerResources:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a tool says beside counts: its version, the period that the design reaches, power in watts; None if nothing.
+
+    ``timing_met`` covers set-up, hold and pulse widths; ``carry`` counts carry chain primitives of the device (4 or 8
+    bits each).
+    """
+
+    tool: str
+    achieved_ns: float | None = None
+    timing_met: bool | None = None
+    total_w: float | None = None
+    dynamic_w: float | None = None
+    static_w: float | None = None
+    carry: int | None = None
+
+
+@dataclass(frozen=True)
 class Resources:
-    """The cost of a design: per layer and in all, with the kind of the numbers, the clock, and the timing in cycles."""
+    """The cost of a design: per layer and in all, with the kind of the numbers, the clock, and the timing in cycles.
+
+    ``measured`` is what a tool that counted them says beside.
+    """
 
     kind: Kind
     clock_ns: float
     interval_cycles: int
     latency_cycles: int
     layers: tuple[LayerResources, ...]
+    measured: Measured | None = None
 
     def total(self, amount: str) -> int:
         """Return the sum over layers of one of `AMOUNTS`, ``nonzeros``, ``adder_bits`` or ``multipliers``."""
@@ -84,8 +105,11 @@ def _share(used: int, available: int) -> float:
 
 
 def to_data(resources: Resources, board: Board) -> dict[str, Any]:
-    """Return the resources as JSON values, with the used shares of 1 of the board; None where it has none at all."""
-    return {
+    """Return the resources as JSON values, with the used shares of 1 of the board; None where it has none at all.
+
+    ``measured`` is there for numbers that a tool measured.
+    """
+    data: dict[str, Any] = {
         "kind": resources.kind.value,
         "clock_ns": resources.clock_ns,
         "interval_cycles": resources.interval_cycles,
@@ -100,3 +124,4 @@ def to_data(resources: Resources, board: Board) -> dict[str, Any]:
         "fits": resources.fits(board),
         "layers": [vars(layer) for layer in resources.layers],
     }
+    return data if resources.measured is None else data | {"measured": vars(resources.measured)}

@@ -45,7 +45,7 @@ def test_it_loads_without_errors_and_draws_its_charts(browse):
     assert len(plots) == 2
     assert all(len(plot.all("path", class_="line")) == 2 for plot in plots)
     assert len(root.all("circle", class_="target")) == 20
-    assert len(root.all("button")) == 14 + 12
+    assert len(root.all("button")) == 15 + 12
     assert len(root.all("img")) == 16
 
 
@@ -78,11 +78,11 @@ def test_tables_sort_both_ways_and_what_is_missing_stays_last(browse):
     rows, heads = order(example_comparison(), click.format(5))
     assert [row[0].split()[0] for row in rows] == ["95", "90", "75", "50", "0"]
     assert heads[5] == "ascending"
-    assert heads.count(None) == 13
+    assert heads.count(None) == 14
     rows, heads = order(example_comparison(), click.format(2) + click.format(5) * 2)
     assert [row[0].split()[0] for row in rows] == ["0", "50", "75", "90", "95"]
     assert heads[5] == "descending"
-    assert heads.count(None) == 13
+    assert heads.count(None) == 14
     layers = "document.querySelectorAll('#layers ~ div thead button')[7].click();"
     for clicks in (1, 2):
         rows, _ = order(EDGES["a layer is missing"](), layers * clicks, "layers")

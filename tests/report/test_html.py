@@ -81,6 +81,7 @@ def test_designs_are_rows_dense_first(example):
         "latency cycles estimate",
         "latency ns estimate",
         "interval cycles estimate",
+        "strategy",
         "C-simulation",
     ]
     assert rows[0][0] == "0 % dense"
@@ -100,6 +101,7 @@ def test_designs_are_rows_dense_first(example):
         "8",
         "80",
         "1",
+        "multiply",
         "exact",
     ]
 
@@ -232,7 +234,7 @@ def test_a_mismatch_is_told_in_full():
     assert text.attributes["class"] == "bad"
     assert "3 mismatches" in text.text
     assert "First difference: sample 41: layer 'fc2' is the first to differ, element 7 is -12, expected 5." in text.text
-    assert "Files changed by hand: src/top.cpp." in text.text
+    assert "Files changed by hand when it ran: src/top.cpp." in text.text
 
 
 def test_findings():

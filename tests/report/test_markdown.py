@@ -34,6 +34,7 @@ def test_rows_are_designs_with_units_kinds_and_ratios():
         "latency (cycles, estimate)": "8",
         "latency (ns, estimate)": "80",
         "interval (cycles, estimate)": "1",
+        "strategy": "multiply",
         "C-simulation": "exact",
     }
     assert dict(zip(head, rows[0], strict=True))["fits board"] == "no (lacks LUT, FF, DSP)"

@@ -61,6 +61,7 @@ def test_designs_are_columns_with_kind_unit_ratio_and_share_of_the_board():
         ["latency (ns)", "120", "100", "90", "90", "80"],
         ["interval (cycles)", "1", "1", "1", "1", "1"],
     ]
+    assert rows(text, "strategy") == [["strategy", *["multiply"] * 5]]
     assert rows(text, "C-simulation") == [["C-simulation", "not run", "exact", "exact", "exact", "exact"]]
 
 

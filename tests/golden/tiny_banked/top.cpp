@@ -36,13 +36,13 @@ void net(const net_x_t x[3], net_fc2_out_t fc2_out[1]) {
   x_beats.limit(2);
   fc2_out_beats.limit(2);
   fpgaprune::run_processes({
-      [&] { fpgaprune::enter<net_x_t, 3>(x, x_beats); },
+      [&] { fpgaprune::enter<net_x_t, 3, 1>(x, x_beats); },
       [&] { net_kernels::process_act1(x_beats, act1); },
       [&] { net_kernels::process_fc2(act1, fc2_out_beats); },
-      [&] { fpgaprune::leave<net_fc2_out_t, 1>(fc2_out_beats, fc2_out); },
+      [&] { fpgaprune::leave<net_fc2_out_t, 1, 1>(fc2_out_beats, fc2_out); },
   });
 #else
-  fpgaprune::enter<net_x_t, 3>(x, x_beats);
+  fpgaprune::enter<net_x_t, 3, 1>(x, x_beats);
 #ifdef FPGAPRUNE_TRACE
 #endif
   net_kernels::process_act1(x_beats, act1);
@@ -53,7 +53,7 @@ void net(const net_x_t x[3], net_fc2_out_t fc2_out[1]) {
 #ifdef FPGAPRUNE_TRACE
   fpgaprune::trace("fc2", fc2_out_beats);
 #endif
-  fpgaprune::leave<net_fc2_out_t, 1>(fc2_out_beats, fc2_out);
+  fpgaprune::leave<net_fc2_out_t, 1, 1>(fc2_out_beats, fc2_out);
 #ifdef FPGAPRUNE_TRACE
 #endif
 #endif

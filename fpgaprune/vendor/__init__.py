@@ -1,0 +1,20 @@
+"""Vendor tools: run Vitis and Vivado on a project, read their reports, and keep what they say: folder → Resources."""
+
+from fpgaprune.vendor.installs import Maker
+from fpgaprune.vendor.measurement import KINDS, Measurement, import_report, resources, stored, to_data
+from fpgaprune.vendor.reading import parse, read
+from fpgaprune.vendor.synth import DEFAULT_TIMEOUT_S, synth
+
+__all__ = [
+    "DEFAULT_TIMEOUT_S",
+    "KINDS",
+    "Maker",
+    "Measurement",
+    "import_report",
+    "parse",
+    "read",
+    "resources",
+    "stored",
+    "synth",
+    "to_data",
+]
