@@ -389,6 +389,8 @@ def import_report(
 @app.command()
 def doctor() -> None:
     """Say what is installed, and what each missing tool would add."""
+    from fpgaprune import vendor
+
     console = _console()
     console.print(f"fpgaprune {__version__}, Python {platform.python_version()}")
     for package in ("torch", "hls4ml", "numpy", "scipy"):
@@ -397,6 +399,10 @@ def doctor() -> None:
         path = tools.find(tool.name)
         state = f"{path}" if path else f"missing: {tool.purpose} needs it; {tool.remedy} or set {tool.variable}"
         console.print(f"{tool.name}: {escape(state)}", soft_wrap=True)
+    for maker in vendor.Maker:
+        path = vendor.find(maker)
+        state = f"{path}" if path else f"missing: synth --tool {maker.value} needs it; {vendor.missing(maker)}"
+        console.print(f"{maker.value}: {escape(state)}", soft_wrap=True)
 
 
 @app.callback(invoke_without_command=True)

@@ -37,8 +37,6 @@ TOOLS = {
             "simulation of Verilog",
             "install it (Debian, Ubuntu: apt-get install verilator)",
         ),
-        Tool("vitis-run", "FPGAPRUNE_VITIS_RUN", "synthesis by the vendor", "install AMD Vitis 2023.2 or later"),
-        Tool("vivado", "FPGAPRUNE_VIVADO", "place and route by the vendor", "install AMD Vivado 2023.2 or later"),
     )
 }
 

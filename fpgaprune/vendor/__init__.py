@@ -1,6 +1,6 @@
 """Vendor tools: run Vitis and Vivado on a project, read their reports, and keep what they say: folder → Resources."""
 
-from fpgaprune.vendor.installs import Maker
+from fpgaprune.vendor.installs import Maker, find, missing
 from fpgaprune.vendor.measurement import KINDS, Measurement, import_report, resources, stored, to_data
 from fpgaprune.vendor.reading import parse, read
 from fpgaprune.vendor.synth import DEFAULT_TIMEOUT_S, synth
@@ -10,7 +10,9 @@ __all__ = [
     "KINDS",
     "Maker",
     "Measurement",
+    "find",
     "import_report",
+    "missing",
     "parse",
     "read",
     "resources",

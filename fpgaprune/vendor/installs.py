@@ -40,7 +40,7 @@ class _Search:
 
 _SEARCHES = {
     Maker.VITIS: _Search(
-        ("FPGAPRUNE_VITIS", "FPGAPRUNE_VITIS_RUN"),
+        ("FPGAPRUNE_VITIS",),
         ("vitis-run", "vitis_hls"),
         ("XILINX_VITIS", "XILINX_HLS"),
         "install AMD Vitis 2020.2 or later and source its settings64.sh",
@@ -95,6 +95,12 @@ def _in_roots(search: _Search) -> Iterator[str]:
             yield from (str(Path(os.environ[root]) / "bin" / name) for name in search.names)
 
 
+def missing(maker: Maker) -> str:
+    """Return what to do where a program was not found."""
+    search = _SEARCHES[maker]
+    return f"{search.remedy}, or set {' or '.join(search.variables)} to the program"
+
+
 def require(maker: Maker) -> Install:
     """Return a program and its version.
 
@@ -102,12 +108,8 @@ def require(maker: Maker) -> Install:
         ToolError: it is not installed, or does not say its version.
     """
     path = find(maker)
-    search = _SEARCHES[maker]
     if path is None:
-        msg = (
-            f"{' or '.join(search.names)} is needed and was not found; {search.remedy}, "
-            f"or set {' or '.join(search.variables[:1])} to the program"
-        )
+        msg = f"{' or '.join(_SEARCHES[maker].names)} is needed and was not found; {missing(maker)}"
         raise ToolError(msg)
     return Install(path, _version(path))
 

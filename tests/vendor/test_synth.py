@@ -26,7 +26,6 @@ from tests.nets import mlp, project
 FAKES = Path(__file__).parent.parent / "fakes"
 VARIABLES = (
     "FPGAPRUNE_VITIS",
-    "FPGAPRUNE_VITIS_RUN",
     "FPGAPRUNE_VIVADO",
     "XILINX_VITIS",
     "XILINX_HLS",
