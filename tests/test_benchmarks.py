@@ -118,9 +118,14 @@ def test_folded_access(tmp_path):
     assert case["registers"][0]["slots"] * case["registers"][0]["lanes"] >= case["nonzeros"]
 
 
+def test_stock_estimate(tmp_path):
+    results = quick("stock_estimate", tmp_path / "out.json")
+    assert results["by_repository"]["csynth"]["dsp"]["covered"] > 0
+
+
 def test_every_benchmark_is_in_the_readme():
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     shared = {"common.py", "measure.py", "networks.py", "simulators.py"}
     names = {path.name for path in BENCHMARKS.glob("*.py")} - shared
     assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
-    assert len(names) == 9
+    assert len(names) == 10
