@@ -8,6 +8,9 @@ Example::
     folder = ProjectFolder.load(project.write(Path("net")))
     verdict = csim(folder)
     resources = estimate(folder)
+
+``generate`` multiplies by each weight unless its ``Options`` have another ``plan``; the command line chooses
+strategies that fit the board, as ``Options(plan=FitRequest())`` does.
 """
 
 from __future__ import annotations

@@ -198,6 +198,86 @@ def test_what_is_read_is_never_replaced(here, run, command, out):
     assert (here / "model" / "workspace.json").is_file()
 
 
+@pytest.mark.parametrize("words", [prune_words(), ("generate", "model", "--board", "pynq-z2", "--out", "theirs")])
+def test_force_replaces_only_what_fpgaprune_made(here, run, words):
+    run(*prune_words())
+    (here / "theirs").mkdir()
+    (here / "theirs" / "thesis.tex").write_text("keep")
+    assert_refused(here, run, (*words[:-1], "theirs", "--force"), "fpgaprune did not make it")
+    assert (here / "theirs" / "thesis.tex").read_text() == "keep"
+    assert run(*words[:-1], "ours")[0] == 0
+    assert run(*words[:-1], "ours", "--force")[0] == 0
+
+
+def test_faults_of_the_command_are_told_before_a_folder_that_exists(here, run):
+    run(*prune_words())
+    words = ("--board", "pynq-z2", "--out", "model")
+    assert_refused(here, run, ("generate", "nowhere", *words), "holds no pruned model")
+    assert_refused(here, run, ("generate", "model", *words, "--reuse", "3"), "--strategy folded")
+    assert_refused(here, run, ("fit", "nowhere", *words), "holds no pruned model")
+    assert_refused(here, run, ("fit", "model", *words, "--max-uram", "3"), "uram share")
+    assert_refused(here, run, prune_words(model="mine:nothing"), "nothing")
+
+
+@pytest.mark.usefixtures("here")
+def test_generate_says_what_the_design_takes(run):
+    run(*prune_words())
+    out = run("generate", "model", "--board", "pynq-z2", "--strategy", "folded", "--lanes", "1", "--out", "net")[1]
+    found = re.search(r"estimate: ([\d,]+) LUT \([\d.]+ %\), .* of the TUL PYNQ-Z2: fits", " ".join(out.split()))
+    data = json.loads(run("estimate", "net", "--json")[1])
+    assert int(found[1].replace(",", "")) == data["total"]["lut"]
+    assert f"latency {data['latency_cycles']} cycles" in " ".join(out.split())
+    assert f"interval {data['interval_cycles']} cycles at 10 ns" in " ".join(out.split())
+
+
+@pytest.mark.usefixtures("here")
+def test_layers_that_are_numbers_are_told_what_they_are(run):
+    out = run(*prune_words())[1]
+    assert "layer 0: " in out
+    words = ("fit", "model", "--board", "pynq-z2", "--out", "net")
+    for text in (run(*words)[1], run("estimate", "net")[1], run("compare", "net")[1]):
+        assert "layer 0 (Linear 6 to 8)" in text
+        assert "layer 2 (Linear 8 to 3)" in text
+
+
+def test_designs_of_one_model_are_compared_under_labels_that_differ(here, run):
+    run(*prune_words())
+    words = ("generate", "model", "--board", "pynq-z2")
+    run(*words, "--strategy", "multiply", "--out", "one")
+    run(*words, "--strategy", "adders", "--out", "two")
+    run("fit", "model", "--board", "pynq-z2", "--label", "chosen", "--out", "three")
+    run(*words, "--strategy", "multiply", "--label", "by hand", "--out", "four")
+    code, out, _ = run("compare", "one", "two", "three", "four", "--json")
+    assert code == 0
+    assert [point["label"] for point in json.loads(out)["points"]] == ["one", "two", "chosen", "by hand"]
+    text = run("compare", "one", "two")[1]
+    assert re.search(r"strategy +multiply +adders", text)
+    assert "dense" not in text
+    assert_refused(here, run, ("compare", "one", "one"), "more than once")
+
+
+def test_estimate_and_compare_say_what_was_edited_and_go_on(here, run):
+    run(*prune_words())
+    run("generate", "model", "--board", "pynq-z2", "--out", "net")
+    assert json.loads(run("estimate", "net", "--json")[1])["edited"] == []
+    assert "edited" not in run("estimate", "net")[1] + run("compare", "net")[1]
+    (here / "net" / "src" / "top.cpp").write_text("// mine")
+    for command in ("estimate", "compare"):
+        code, out, _ = run(command, "net")
+        assert code == 0
+        assert "edited since it was generated: src/top.cpp" in out
+    assert json.loads(run("estimate", "net", "--json")[1])["edited"] == ["src/top.cpp"]
+    assert json.loads(run("compare", "net", "--json")[1])["points"][0]["edited"] == ["src/top.cpp"]
+
+
+def test_a_board_without_dsp_slices_is_one(here, run):
+    run(*prune_words())
+    mine = (resource("boards") / "basys3.toml").read_text().replace('"basys3"', '"mine"')
+    (here / "mine.toml").write_text(re.sub(r"(?m)^dsp = [\d_]+", "dsp = 0", mine))
+    assert run("generate", "model", "--board", "mine.toml", "--out", "net")[0] == 0
+    assert "DSP" not in run("estimate", "net")[1]
+
+
 def test_damaged_plans_are_refused_by_the_name_of_their_folder(here, run):
     run(*prune_words())
     assert (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -10,14 +10,19 @@ from fpgaprune.digits import signed_digits
 from fpgaprune.lower.operations import operations
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from fpgaprune.fabric import Fabric
     from fpgaprune.lower.kernels import MatVecKernel
     from fpgaprune.lower.operations import Operations
     from fpgaprune.sparse import Int64Array
 
 
-def adder_bits(operations: Operations) -> int:
-    """Return the bits that all adders span.
+Flags: TypeAlias = "npt.NDArray[np.bool_]"
+
+
+def adder_bits(operations: Operations, within: Flags | None = None) -> int:
+    """Return the bits that all adders span, without those of the sums ``within`` DSP slices.
 
     A sum spans the bits of its result down to the lowest bit that both operands have: below it wires do. A product
     with a factor of two signed digits is an adder, too.
@@ -31,7 +36,8 @@ def adder_bits(operations: Operations) -> int:
     )
     spanned = np.maximum(operations.width[operations.inputs :][sums] - shared, 1)
     shifted = operations.left[operations.products][_digits(operations) == 2]
-    return int(spanned.sum()) + int((operations.width[shifted] + 1).sum())
+    outside = spanned if within is None else spanned[~within[operations.inputs :][sums]]
+    return int(outside.sum()) + int((operations.width[shifted] + 1).sum())
 
 
 def multipliers(operations: Operations) -> int:
@@ -41,6 +47,26 @@ def multipliers(operations: Operations) -> int:
     wa-hls4ml-search (Apache-2.0), 12- and 14-bit dense layers, this count is the reported DSP count within 1 %.
     """
     return int((_digits(operations) > 2).sum())
+
+
+def sliced(operations: Operations) -> Flags:
+    """Return which values DSP slices make where every multiplier is one slice: products, and a sum with each of them.
+
+    A slice adds to its product (AMD UG479, UG579), so a sum that alone reads a product, unshifted, is inside of it.
+    """
+    found = np.zeros(len(operations.low), dtype=np.bool_)
+    found[operations.inputs :][operations.products] = _digits(operations) > 2
+    alone = found & (_reads(operations) == 1)
+    sums = operations.sums
+    left, right = operations.left[sums], operations.right[sums]
+    joined = (alone[left] & (operations.left_shift[sums] == 0)) | (alone[right] & (operations.right_shift[sums] == 0))
+    found[operations.inputs :][sums] = joined
+    return found
+
+
+def _reads(operations: Operations) -> Int64Array:
+    read = np.concatenate([operations.left[operations.left >= 0], operations.right[operations.right >= 0]])
+    return np.bincount(np.concatenate([read, operations.row]), minlength=len(operations.low))
 
 
 def _digits(operations: Operations) -> Int64Array:
@@ -71,15 +97,21 @@ def stages(operations: Operations, fabric: Fabric, budget: float, *, finished: b
     return tuple(found)
 
 
-def live_bits(operations: Operations, cuts: tuple[int, ...]) -> int:
+def live_bits(operations: Operations, cuts: tuple[int, ...], within: Flags | None = None) -> int:
     """Return the bits that registers after the given levels hold: values made before each and read after it.
 
-    Constants and low bits that are always zero need none.
+    Constants and low bits that are always zero need none, and the first register of a value ``within`` a DSP slice is
+    the slice's own.
     """
     level, last = operations.level, _last_read(operations)
     moving = operations.low != operations.high
     bits = np.maximum(operations.width - np.minimum(operations.zeros, operations.width), 1) * moving
-    return sum(int(bits[(level <= cut) & (last > cut)].sum()) for cut in cuts)
+    held = np.zeros(len(bits), dtype=np.int64)
+    for cut in cuts:
+        held += (level <= cut) & (last > cut)
+    if within is not None:
+        held -= within & (held > 0)
+    return int((bits * held).sum())
 
 
 def _last_read(operations: Operations) -> Int64Array:

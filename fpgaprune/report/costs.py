@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from fpgaprune.report import wording
-from fpgaprune.report.tables import Column, Line, foreign, print_tables, say
+from fpgaprune.report.tables import Column, Line, fits, foreign, print_tables, say
 from fpgaprune.resources import AMOUNTS
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def costs(resources: Resources, board: Board) -> str:
         f"{wording.count(resources.total(name))} {wording.AMOUNT_NAMES[name]} ({wording.percent(shares[name])})"
         for name in _shown(resources, board)
     )
-    fits = "fits" if resources.fits(board) else "does not fit"
-    return f"{resources.kind.value}: {', '.join(amounts)} of the {board.title}: {fits}\n{_speed(resources)}"
+    fitting = "fits" if resources.fits(board) else "does not fit"
+    return f"{resources.kind.value}: {', '.join(amounts)} of the {board.title}: {fitting}\n{_speed(resources)}"
 
 
 def print_resources(resources: Resources, board: Board, title: str, kinds: Mapping[str, str], console: Console) -> None:
     """Print what each layer takes; ``kinds`` says what a layer is in the user's model, where that is known."""
     amounts = _shown(resources, board)
-    columns = _numbers("non-zeros", *map(wording.AMOUNT_NAMES.__getitem__, amounts), "latency [cycles]")
+    columns = _numbers("non-zeros", *map(wording.AMOUNT_NAMES.__getitem__, amounts), "latency\n[cycles]")
     lines = [
         _line(
             foreign(_called(layer, kinds), console),
@@ -46,8 +46,8 @@ def print_resources(resources: Resources, board: Board, title: str, kinds: Mappi
     _print_head(title, board, resources, console)
     shares = ("", *_shares(resources, board, amounts), "")
     print_tables(console, "layer", columns, _with_totals(lines, map(wording.count, totals), shares))
-    fits = "fits" if resources.fits(board) else "does not fit"
-    say(console, Text(f"{fits}; {_speed(resources)} (all numbers: {resources.kind.value})"))
+    fitting = "fits" if resources.fits(board) else "does not fit"
+    say(console, Text(f"{fitting}; {_speed(resources)} (all numbers: {resources.kind.value})"))
 
 
 def print_chosen(
@@ -62,22 +62,11 @@ def print_chosen(
         Column(Text("strategy"), words=True),
         *_numbers("lanes"),
         Column(Text("access"), words=True),
-        *_numbers("interval [cycles]", *map(wording.AMOUNT_NAMES.__getitem__, amounts)),
+        *_numbers("interval\n[cycles]", *map(wording.AMOUNT_NAMES.__getitem__, amounts)),
     ]
-    lines = [
-        _line(
-            foreign(wording.layer(layer.layer, kinds.get(layer.layer, "")), console),
-            (
-                wording.count(layer.nonzeros),
-                layer.strategy,
-                str(layer.lanes or ""),
-                layer.access or "",
-                wording.count(layer.interval),
-                *(wording.count(layer.amounts[place]) for place in places),
-            ),
-        )
-        for layer in chosen
-    ]
+    lines = [_chosen_line(layer, places, kinds, console, ", ") for layer in chosen]
+    if not fits(console, columns, lines):
+        lines = [_chosen_line(layer, places, kinds, console, ",\n") for layer in chosen]
     lines.append(_line(Text(wording.REST), ("",) * 5 + tuple(wording.count(rest[place]) for place in places)))
     totals = (
         wording.count(resources.total("nonzeros")),
@@ -90,6 +79,21 @@ def print_chosen(
     say(console, Text(f"{_speed(resources)} (all numbers: {resources.kind.value})"))
     if not fitted.proven:
         say(console, Text("the search for the best choice was cut short: a better one may exist"))
+
+
+def _chosen_line(
+    layer: ChosenLayer, places: Sequence[int], kinds: Mapping[str, str], console: Console, between: str
+) -> Line:
+    """Return how a matrix is built; ``between`` is what is between the parts of how lanes get at their operands."""
+    cells = (
+        wording.count(layer.nonzeros),
+        layer.strategy,
+        str(layer.lanes or ""),
+        (layer.access or "").replace(", ", between),
+        wording.count(layer.interval),
+        *(wording.count(layer.amounts[place]) for place in places),
+    )
+    return _line(foreign(wording.layer(layer.layer, kinds.get(layer.layer, "")), console), cells)
 
 
 def print_boards(boards: Sequence[Board], console: Console) -> None:

@@ -172,7 +172,8 @@ def _cell(measure: Measure, at: int) -> CellView:
 
 
 def _sort(value: float | None) -> str:
-    return "" if value is None else f"{value:.9g}"
+    """Return what the script of the page reads as a number."""
+    return "" if value is None else f"{value:.9g}".replace("inf", "Infinity")
 
 
 def _tone(cell: Cell) -> str:

@@ -49,6 +49,7 @@ from fpgaprune.resources.layer_cost import (
     cost,
     finish_lut,
     port_bits,
+    result_bits,
     signed_width,
     tree_cycles,
 )
@@ -113,8 +114,10 @@ def _matvec(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResourc
 
 def _unfolded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResources:
     made = operations(kernel)
-    adders, multiplied, finish = pipeline.adder_bits(made), pipeline.multipliers(made), finish_lut(kernel.finish)
-    cuts = pipeline.cuts(kernel, fabric, budget)
+    slices = _slices(kernel, fabric)
+    within = pipeline.sliced(made) if slices == 1 else None
+    adders, multiplied = pipeline.adder_bits(made, within), pipeline.multipliers(made)
+    finish, cuts = finish_lut(kernel.finish), pipeline.cuts(kernel, fabric, budget)
     return cost(
         kernel,
         kernel.strategy.value,
@@ -122,8 +125,8 @@ def _unfolded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResou
         adder_bits=adders,
         multipliers=multiplied,
         lut=adders + finish,
-        ff=pipeline.live_bits(made, cuts) + port_bits(kernel.result),
-        dsp=multiplied * _slices(kernel, fabric),
+        ff=pipeline.live_bits(made, cuts, within) + result_bits(kernel),
+        dsp=multiplied * slices,
         latency=len(cuts) + 1,
     )
 

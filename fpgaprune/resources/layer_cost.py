@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fpgaprune.fabric import Memory
+from fpgaprune.fixed import clip
 from fpgaprune.lower import layer_of
 from fpgaprune.lower.operations import widths
 from fpgaprune.resources.values import LayerResources
 
 if TYPE_CHECKING:
     from fpgaprune.fabric import Fabric
-    from fpgaprune.lower import Finish, Kernel, Port, Word
+    from fpgaprune.lower import Finish, Kernel, MatVecKernel, Port, Word
     from fpgaprune.sparse import Int64Array
 
 COUNTERS_LUT, COUNTERS_FF = 24, 24
@@ -57,6 +58,21 @@ def port_bits(port: Port) -> int:
     return port.size * port.word.width
 
 
+def result_bits(kernel: MatVecKernel) -> int:
+    """Return the bits of a register for each row's result, as wide as its interval says; a constant needs none."""
+    low, high = kernel.sums.low, kernel.sums.high
+    if kernel.finish is not None:
+        rounded, limits = kernel.finish.rounded, _limits(kernel.finish)
+        low, high = clip(rounded.low, *limits), clip(rounded.high, *limits)
+    return int((widths(low, high) * (low != high)).sum())
+
+
+def _limits(finish: Finish) -> tuple[int, int]:
+    """Return the limits of a finish, those of its format where it has none of its own."""
+    low = finish.format.low if finish.low is None else finish.low
+    return low, finish.format.high if finish.high is None else finish.high
+
+
 def signed_width(word: Word) -> int:
     """Return the width of a word as an operand of a multiplier, which takes signed numbers."""
     return word.width + (not word.signed)
@@ -78,9 +94,10 @@ def finish_luts(finish: Finish) -> Int64Array:
     A comparison with a constant is a carry chain of two bits a table, with zero it is the sign bit alone; one table a
     bit chooses among value and limits; rounding that could not move into the sum is an adder.
     """
-    rounded = widths(finish.rounded.low, finish.rounded.high)
+    moving = finish.rounded.low != finish.rounded.high  # a constant takes nothing
+    rounded = widths(finish.rounded.low, finish.rounded.high) * moving
     low, high = finish.binds_low.astype(bool), finish.binds_high.astype(bool)
-    compare, width = (rounded + 1) // 2, finish.format.width
+    compare, width = (rounded + 1) // 2, finish.format.width * moving
     total: Int64Array = np.where(high, compare, 0) + np.where(low | high, width, 0)
     if finish.low:
         total += np.where(low, compare, 0)

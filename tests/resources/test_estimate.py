@@ -187,3 +187,14 @@ def test_rounding_that_depends_on_the_value_costs_more_than_a_constant_half_step
         costs[rounding] = estimate(lower(schedule(mlp((16, 8, 2), 0.5, activation=activation), PYNQ))).total("lut")
     free = mode in (Rounding.TRN, Rounding.RND, Rounding.RND_MIN_INF)
     assert costs[mode] > costs[Rounding.RND] or free
+
+
+def test_a_slice_adds_to_its_product_and_keeps_the_first_register():
+    made = made_of([[11, 13, 1]])  # two multipliers; their sum and that of the wire
+    within = pipeline.sliced(made)
+    assert int(within.sum()) == 3  # both products and one of the two sums reads them
+    outside = pipeline.adder_bits(made, within)
+    assert 0 < outside < pipeline.adder_bits(made)
+    shared = made_of([[11, 1], [11, 0]])  # the product is a row, too, so it leaves its slice before the sum
+    assert int(pipeline.sliced(shared).sum()) == 1
+    assert pipeline.live_bits(made, (1,), within) < pipeline.live_bits(made, (1,))
