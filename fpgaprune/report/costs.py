@@ -48,6 +48,18 @@ def print_resources(resources: Resources, board: Board, title: str, kinds: Mappi
     print_tables(console, "layer", columns, _with_totals(lines, map(wording.count, totals), shares))
     fitting = "fits" if resources.fits(board) else "does not fit"
     say(console, Text(f"{fitting}; {_speed(resources)} (all numbers: {resources.kind.value})"))
+    if within := _within(resources, amounts):
+        say(console, Text(within))
+
+
+def _within(resources: Resources, amounts: Sequence[str]) -> str:
+    """Return the 90 % intervals of the whole design, of what has them."""
+    ends = {name: ends for name in amounts if (ends := resources.bounds(name))}
+    told = ", ".join(
+        f"{wording.count(low)} to {wording.count(high)} {wording.AMOUNT_NAMES[name]}"
+        for name, (low, high) in ends.items()
+    )
+    return f"90 % intervals of what open synthesis counts: {told}" if told else ""
 
 
 def print_chosen(

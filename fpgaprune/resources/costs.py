@@ -42,6 +42,7 @@ from fpgaprune.lower import (
     pipeline,
 )
 from fpgaprune.lower.operations import operations, widths
+from fpgaprune.resources.calibration import OTHERS, calibrated, class_of
 from fpgaprune.resources.folding import folded
 from fpgaprune.resources.layer_cost import (
     COUNTERS_FF,
@@ -65,39 +66,47 @@ _FIFO_LUT = 10
 
 def costs(kernel: Kernel, fabric: Fabric, budget: float) -> tuple[LayerResources, ...]:
     """Return what a kernel takes, kernel by kernel where it is a loop; ``budget`` is the usable period in ns."""
+    inner = kernel.body if isinstance(kernel, ScanKernel) else ()
+    of = class_of(kernel.plan) if isinstance(kernel, MatVecKernel) else OTHERS
+    own = calibrated(uncalibrated(kernel, fabric, budget), of)
+    return (*(cost for each in inner for cost in costs(each, fabric, budget)), own)
+
+
+def uncalibrated(kernel: Kernel, fabric: Fabric, budget: float) -> LayerResources:
+    """Return what a kernel takes by physics alone; of a loop what is around its body."""
     match kernel:
         case MatVecKernel():
-            return (_matvec(kernel, fabric, budget),)
+            return _matvec(kernel, fabric, budget)
         case ElementKernel():
-            return (_element(kernel, fabric, budget),)
+            return _element(kernel, fabric, budget)
         case ProductKernel():
-            return (_product(kernel, fabric),)
+            return _product(kernel, fabric)
         case TableKernel():
-            return (_table(kernel),)
+            return _table(kernel)
         case MaximumKernel():
-            return (_maximum(kernel, fabric, budget),)
+            return _maximum(kernel, fabric, budget)
         case ArgMaxKernel():
-            return (_argmax(kernel, fabric, budget),)
+            return _argmax(kernel, fabric, budget)
         case MatMulKernel():
-            return (_matmul(kernel, fabric, budget),)
+            return _matmul(kernel, fabric, budget)
         case WindowKernel():
-            return (_window(kernel),)
+            return _window(kernel)
         case AccumulateKernel():
             bits = port_bits(kernel.result)
-            return (cost(kernel, "sum", adder_bits=bits, lut=bits + COUNTERS_LUT, ff=bits + COUNTERS_FF, latency=1),)
+            return cost(kernel, "sum", adder_bits=bits, lut=bits + COUNTERS_LUT, ff=bits + COUNTERS_FF, latency=1)
         case BufferKernel():
-            return (_buffer(kernel),)
+            return _buffer(kernel)
         case ScanKernel():
-            return _scan(kernel, fabric, budget)
+            return _scan(kernel)
         case ConstantKernel():
             held = (
                 memory(kernel.result.beats, port_bits(kernel.result), read_only=True)
                 if kernel.result.beats > 1
                 else None
             )
-            return (cost(kernel, "constants", held=held),)
+            return cost(kernel, "constants", held=held)
         case WireKernel() | ForkKernel():
-            return (cost(kernel, "wires"),)
+            return cost(kernel, "wires")
         case _:
             assert_never(kernel)
 
@@ -238,10 +247,9 @@ def _buffer(kernel: BufferKernel) -> LayerResources:
     return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=port_bits(result) + COUNTERS_FF, held=held, latency=1)
 
 
-def _scan(kernel: ScanKernel, fabric: Fabric, budget: float) -> tuple[LayerResources, ...]:
-    body = tuple(cost for inner in kernel.body for cost in costs(inner, fabric, budget))
+def _scan(kernel: ScanKernel) -> LayerResources:
     states = sum(port_bits(state.before) for state in kernel.states)
-    return (*body, cost(kernel, "loop", lut=COUNTERS_LUT, ff=states + COUNTERS_FF, latency=1))
+    return cost(kernel, "loop", lut=COUNTERS_LUT, ff=states + COUNTERS_FF, latency=1)
 
 
 def fifo_memory(depth: int, port: Port) -> Memory:
@@ -267,17 +275,5 @@ def written_array(name: str, port: Port) -> LayerResources:
 
 
 def _array(name: str, tensor: str, *, lut: int, bram_18k: int, ff: int = 0) -> LayerResources:
-    return LayerResources(
-        tensor=tensor,
-        layer=name,
-        strategy="port",
-        nonzeros=0,
-        adder_bits=0,
-        multipliers=0,
-        lut=lut,
-        ff=ff,
-        dsp=0,
-        bram_18k=bram_18k,
-        uram=0,
-        latency_cycles=0,
-    )
+    port = LayerResources(tensor, name, "port", 0, 0, 0, lut, ff, dsp=0, bram_18k=bram_18k, uram=0, latency_cycles=0)
+    return calibrated(port, OTHERS)

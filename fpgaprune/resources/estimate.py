@@ -59,7 +59,8 @@ def _with_fifos(
     *body, own = by_kernel[kernel.name]
     held = [fifo_memory(lowered.depths[port.name], port) for port in results(kernel) if port.name in lowered.depths]
     lut, bram = sum(each.lut for each in held), sum(each.bram_18k for each in held)
-    return (*body, replace(own, lut=own.lut + lut, bram_18k=own.bram_18k + bram))
+    bounds = {**own.bounds, "lut": (own.bounds["lut"][0] + lut, own.bounds["lut"][1] + lut)}
+    return (*body, replace(own, lut=own.lut + lut, bram_18k=own.bram_18k + bram, bounds=bounds))
 
 
 def _longest(kernels: Sequence[Kernel], cycles_of: Mapping[str, int]) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fpgaprune.board import Board
 
 AMOUNTS = ("lut", "ff", "dsp", "bram_18k", "uram")
@@ -26,7 +28,10 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class LayerResources:
-    """The cost of one kernel: ``tensor`` is its name in the design, ``layer`` the user's, latency its own depth."""
+    """The cost of one kernel: ``tensor`` is its name in the design, ``layer`` the user's, latency its own depth.
+
+    ``bounds`` are the ends, for some of `AMOUNTS`, between which an estimated count lies in 90 % of what was measured.
+    """
 
     tensor: str
     layer: str
@@ -40,13 +45,18 @@ class LayerResources:
     bram_18k: int
     uram: int
     latency_cycles: int
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict, hash=False)
 
 
 def together(one: LayerResources, other: LayerResources) -> LayerResources:
     """Return two kernels of one layer as one: what they take adds up, and they work at the same time."""
     added = {name: getattr(one, name) + getattr(other, name) for name in ("nonzeros", "adder_bits", "multipliers")}
     added |= {amount: getattr(one, amount) + getattr(other, amount) for amount in AMOUNTS}
-    return replace(one, latency_cycles=max(one.latency_cycles, other.latency_cycles), **added)
+    bounds = {
+        name: (one.bounds[name][0] + other.bounds[name][0], one.bounds[name][1] + other.bounds[name][1])
+        for name in one.bounds.keys() & other.bounds.keys()
+    }
+    return replace(one, latency_cycles=max(one.latency_cycles, other.latency_cycles), bounds=bounds, **added)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,14 @@ class Resources:
     def total(self, amount: str) -> int:
         """Return the sum over layers of one of `AMOUNTS`, ``nonzeros``, ``adder_bits`` or ``multipliers``."""
         return sum(int(getattr(layer, amount)) for layer in self.layers)
+
+    def bounds(self, amount: str) -> tuple[int, int] | None:
+        """Return the ends of the 90 % interval of a count, those of all layers added up; None where none is known."""
+        ends = [layer.bounds.get(amount) for layer in self.layers]
+        known = [each for each in ends if each is not None]
+        if not known or len(known) < len(ends):
+            return None
+        return sum(low for low, _ in known), sum(high for _, high in known)
 
     @property
     def latency_ns(self) -> float:
@@ -122,6 +140,7 @@ def to_data(resources: Resources, board: Board) -> dict[str, Any]:
             for amount, share in resources.utilisation(board).items()
         },
         "fits": resources.fits(board),
+        "bounds": {amount: ends for amount in AMOUNTS if (ends := resources.bounds(amount))},
         "layers": [vars(layer) for layer in resources.layers],
     }
     return data if resources.measured is None else data | {"measured": vars(resources.measured)}

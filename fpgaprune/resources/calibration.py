@@ -1,0 +1,77 @@
+"""The estimate of matrices brought to what open synthesis counts: few coefficients, fitted in calibration/own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import assert_never
+
+from fpgaprune.schedule import Access, Adders, Folded, Multiply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.resources.values import LayerResources
+    from fpgaprune.schedule import Plan
+
+OTHERS = "others"
+"""The class of kernels that are no matrices."""
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """What open synthesis counts for each look-up table of an adder bit, each other one, and each flip-flop.
+
+    ``lut_within`` and ``ff_within`` are the shares of an estimate between which 90 % of what was measured lies.
+    """
+
+    adder_bits: float
+    lut: float
+    ff: float
+    lut_within: tuple[float, float]
+    ff_within: tuple[float, float]
+
+
+def class_of(plan: Plan) -> str:
+    """Return the class of matrices that share coefficients."""
+    match plan:
+        case Multiply():
+            return "multiply"
+        case Adders():
+            return "adders"
+        case Folded(access=Access.REGISTERS):
+            return "registers"
+        case Folded():
+            return "memories"
+        case _:
+            assert_never(plan)
+
+
+def calibrated(layer: LayerResources, of: str) -> LayerResources:
+    """Return the cost of a kernel by the coefficients of its class, with the 90 % intervals."""
+    by = coefficients()[of]
+    lut = round(by.adder_bits * layer.adder_bits + by.lut * (layer.lut - layer.adder_bits))
+    ff = round(by.ff * layer.ff)
+    bounds = {"lut": _around(lut, by.lut_within), "ff": _around(ff, by.ff_within)}
+    return replace(layer, lut=lut, ff=ff, bounds=bounds)
+
+
+def _around(count: int, shares: tuple[float, float]) -> tuple[int, int]:
+    return int(count * shares[0]), -int(-count * shares[1] // 1)
+
+
+@cache
+def coefficients() -> Mapping[str, Coefficients]:
+    """Return the packaged coefficients of each class."""
+    data = json.loads(files("fpgaprune.resources").joinpath("calibration.json").read_text(encoding="utf-8"))
+    return {name: _read(entry) for name, entry in data["classes"].items()}
+
+
+def _read(entry: Mapping[str, Any]) -> Coefficients:
+    return Coefficients(
+        entry["adder_bits"], entry["lut"], entry["ff"], tuple(entry["lut_within"]), tuple(entry["ff_within"])
+    )
