@@ -308,6 +308,7 @@ def boards(
 class _Synthesiser(enum.Enum):
     VITIS = "vitis"
     VIVADO = "vivado"
+    YOSYS = "yosys"
 
 
 def _vendor_run(project: ProjectFolder, tool: _Synthesiser, timeout_s: float | None) -> Resources:
@@ -318,16 +319,26 @@ def _vendor_run(project: ProjectFolder, tool: _Synthesiser, timeout_s: float | N
         return run(project, Maker(tool.value), timeout_s=timeout_s or DEFAULT_TIMEOUT_S, progress=say)
 
 
+def _open_run(project: ProjectFolder, _tool: _Synthesiser, timeout_s: float | None) -> Resources:
+    from fpgaprune.yosys import synth as run
+
+    with _status() as say:
+        return run(project, timeout_s=timeout_s, progress=say)
+
+
 _SYNTHESISERS: dict[_Synthesiser, Callable[[ProjectFolder, _Synthesiser, float | None], Resources]] = {
     _Synthesiser.VITIS: _vendor_run,
     _Synthesiser.VIVADO: _vendor_run,
+    _Synthesiser.YOSYS: _open_run,
 }
 
 
 @app.command()
 def synth(
     folder: Folder,
-    tool: Annotated[_Synthesiser, typer.Option(help="The tool; vivado places and routes too.", show_default=False)],
+    tool: Annotated[
+        _Synthesiser, typer.Option(help="yosys is free; vivado also places and routes.", show_default=False)
+    ],
     timeout_s: Annotated[float | None, typer.Option(min=1, help="Time limit of each stage; the tool's own.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -65,7 +65,7 @@ def csim(
 def _inputs(folder: ProjectFolder, inputs: tuple[IntArray, ...] | None, samples: int | None) -> tuple[IntArray, ...]:
     graph = folder.design.graph
     if inputs is None and samples is None:
-        inputs = _stored(folder)
+        inputs = stored_inputs(folder)
     elif inputs is None:
         inputs = random_inputs(graph, samples or 0)
     if check_inputs(graph, inputs) == 0:
@@ -74,7 +74,12 @@ def _inputs(folder: ProjectFolder, inputs: tuple[IntArray, ...] | None, samples:
     return inputs
 
 
-def _stored(folder: ProjectFolder) -> tuple[IntArray, ...]:
+def stored_inputs(folder: ProjectFolder) -> tuple[IntArray, ...]:
+    """Return the inputs (samples, *shape) that are kept in a project.
+
+    Raises:
+        InputError: they are missing or damaged.
+    """
     path = folder.path / "tb" / "input.dat"
     try:
         text = path.read_text(encoding="utf-8")

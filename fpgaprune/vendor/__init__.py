@@ -1,7 +1,7 @@
 """Vendor tools: run Vitis and Vivado on a project, read their reports, and keep what they say: folder → Resources."""
 
 from fpgaprune.vendor.installs import Maker, find, missing
-from fpgaprune.vendor.measurement import KINDS, Measurement, import_report, resources, stored, to_data
+from fpgaprune.vendor.measurement import KINDS, Measurement, import_report, resources, store, stored, to_data
 from fpgaprune.vendor.reading import parse, read
 from fpgaprune.vendor.synth import DEFAULT_TIMEOUT_S, synth
 
@@ -16,6 +16,7 @@ __all__ = [
     "parse",
     "read",
     "resources",
+    "store",
     "stored",
     "synth",
     "to_data",

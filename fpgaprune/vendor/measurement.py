@@ -103,7 +103,7 @@ def import_reports(project: ProjectFolder, paths: tuple[Path, ...]) -> Measureme
             msg = f"{path}: {error}"
             raise InputError(msg) from error
     assert found is not None  # noqa: S101  # there is at least one path
-    _store(found, project.path)
+    store(project, found)
     return found
 
 
@@ -235,8 +235,9 @@ def _path(folder: Path, kind: Kind) -> Path:
     return folder / FOLDER / f"{kind.value}.json"
 
 
-def _store(measurement: Measurement, folder: Path) -> None:
-    write_text(_path(folder, measurement.kind), json.dumps(to_data(measurement), indent=1) + "\n")
+def store(project: ProjectFolder, measurement: Measurement) -> None:
+    """Keep a measurement in its project's folder."""
+    write_text(_path(project.path, measurement.kind), json.dumps(to_data(measurement), indent=1) + "\n")
 
 
 def forget(project: ProjectFolder, kind: Kind) -> None:

@@ -1,0 +1,156 @@
+"""A whole design through open synthesis: each kernel by itself, then what joins them."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.emit.vectors import random_inputs
+from fpgaprune.errors import MismatchError, ToolError
+from fpgaprune.lower import MatVecKernel, lower
+from fpgaprune.paths import write_text
+from fpgaprune.resources import Kind, estimate
+from fpgaprune.rtl import TOP, print_rtl
+from fpgaprune.schedule import Folded
+from fpgaprune.sim.csim import stored_inputs
+from fpgaprune.sim.rtl import rtlsim
+from fpgaprune.vendor import Measurement, resources, store
+from fpgaprune.vendor.layers import LayerCounts
+from fpgaprune.vendor.tie import Identity, refuse_edited
+from fpgaprune.vendor.values import Counts, Cycles
+from fpgaprune.yosys.cells import Cells
+from fpgaprune.yosys.synthesise import DEFAULT_TIMEOUT_S, synthesise, version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fpgaprune.fixed import IntArray
+    from fpgaprune.lower import Kernel, Lowered
+    from fpgaprune.resources import Resources
+    from fpgaprune.sim import ProjectFolder
+    from fpgaprune.sim.rtl import RtlRun
+
+RANDOM = 32
+"""Random vectors on which the Verilog is simulated beside the stored ones."""
+
+AT_ONCE = 2
+"""Processes of Yosys that run at a time."""
+
+
+def open_synthesis(
+    lowered: Lowered,
+    texts: Mapping[str, str],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    progress: Callable[[str], None] = lambda _text: None,
+) -> dict[str, Cells]:
+    """Return what each kernel of a printed design takes, by its tensor, and under "" what joins them.
+
+    Raises:
+        ToolError: as `synthesise`.
+    """
+    family = lowered.design.board.family
+    modules = {kernel.name: name for kernel, name in zip(lowered.kernels, _kernel_modules(texts), strict=True)}
+    boxes = {name: _box(texts[f"{name}.v"], name) for name in modules.values()}
+    done: list[str] = []
+
+    def counted(name: str) -> Cells:
+        if not name:
+            text = "\n".join((texts[TOP], *boxes.values()))
+            return synthesise(text, lowered.design.name, family, boxes=boxes, timeout_s=timeout_s)
+        kernel = next(each for each in lowered.kernels if each.name == name)
+        module = modules[name]
+        found = synthesise(texts[f"{module}.v"], module, family, moving=_moving(kernel), timeout_s=timeout_s)
+        done.append(name)
+        progress(f"{len(done)} of {len(modules)} kernels synthesised")
+        return found
+
+    names = [*modules, ""]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            return dict(zip(names, pool.map(counted, names), strict=True))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _kernel_modules(texts: Mapping[str, str]) -> list[str]:
+    return [path.removesuffix(".v") for path in texts if path != TOP]
+
+
+def _box(text: str, name: str) -> str:
+    """Return a module without its body."""
+    header = re.search(rf"^module {name} \(.*?^\);$", text, re.DOTALL | re.MULTILINE)
+    if header is None:
+        msg = f"the Verilog of {name} has no module of that name; please report this network"
+        raise ToolError(msg)
+    return f"(* blackbox *)\n{header[0]}\nendmodule"
+
+
+def _moving(kernel: Kernel) -> dict[str, list[int]]:
+    """Return the lowest bit of each row of a matrix that cannot be a constant, where its output is a plain vector."""
+    if not isinstance(kernel, MatVecKernel) or isinstance(kernel.plan, Folded) or kernel.finish is not None:
+        return {}
+    moving = np.flatnonzero(kernel.sums.low != kernel.sums.high)
+    width = kernel.result.word.width
+    return {"y": [int(row) * width + width - 1 for row in moving if kernel.sums.low[row] < 0 <= kernel.sums.high[row]]}
+
+
+def synth(
+    project: ProjectFolder,
+    *,
+    timeout_s: float | None = None,
+    progress: Callable[[str], None] = lambda _text: None,
+) -> Resources:
+    """Write a project's Verilog, prove it exact in simulation, count it, and keep the counts with it.
+
+    It is simulated on the project's stored vectors and on random ones.
+
+    Raises:
+        MismatchError: the Verilog does not compute what the definition does.
+        InputError: the project was edited.
+        UnsupportedError: a kernel that is not printed.
+        ToolError: no Verilator or pyosys, a failure, a limit, a netlist that means nothing.
+    """
+    refuse_edited(project)
+    tool, limit = f"Yosys {version()}", timeout_s or DEFAULT_TIMEOUT_S
+    lowered = lower(project.design)
+    texts = print_rtl(lowered)
+    for name, text in texts.items():
+        write_text(project.path / "rtl" / name, text)
+    progress("simulating the Verilog")
+    (run,) = rtlsim([lowered], [_vectors(project)], files=[texts], timeout_s=limit)
+    if not run.verdict.exact:
+        raise MismatchError(run.verdict.sentence())
+    cells = open_synthesis(lowered, texts, timeout_s=limit, progress=progress)
+    store(project, _measurement(project, lowered, tool, run, cells))
+    return resources(project, Kind.OPEN_SYNTHESIS)
+
+
+def _vectors(project: ProjectFolder) -> tuple[IntArray, ...]:
+    kept = stored_inputs(project)
+    others = random_inputs(project.design.graph, RANDOM)
+    return tuple(np.concatenate([one, other]) for one, other in zip(kept, others, strict=True))
+
+
+def _measurement(
+    project: ProjectFolder, lowered: Lowered, tool: str, run: RtlRun, cells: Mapping[str, Cells]
+) -> Measurement:
+    latency = {layer.tensor: layer.latency_cycles for layer in estimate(lowered).layers}
+    whole = sum(cells.values(), Cells())
+    return Measurement(
+        kind=Kind.OPEN_SYNTHESIS,
+        digest=Identity.of(project).digest,
+        tool=tool,
+        counts=_counts(whole),
+        carry=whole.carry,
+        cycles=Cycles(run.latency, run.latency, run.interval, run.interval),
+        layers=tuple(LayerCounts(name, _counts(each), latency[name]) for name, each in cells.items() if name),
+    )
+
+
+def _counts(cells: Cells) -> Counts:
+    return Counts(cells.lut, cells.ff, cells.dsp, cells.bram_18k, cells.uram)
