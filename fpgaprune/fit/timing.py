@@ -31,7 +31,8 @@ def timing(lowered: Lowered, latencies: Mapping[str, int], layers: Mapping[str, 
         found = [bound for kernel in lowered.kernels for bound in clocks.process(kernel)]
     else:
         found = [*clocks.path(lowered.kernels), Bound(INTERVAL, 1)]
-    leaving = [Bound(LATENCY, after=((_last(output.port), 1.0),)) for output in lowered.outputs]
+    left = -_HOP if lowered.design.is_dataflow else 0  # what leaves the design is not read from a FIFO
+    leaving = [Bound(LATENCY, left, ((_last(output.port), 1.0),)) for output in lowered.outputs]
     return (*found, *leaving)
 
 

@@ -81,9 +81,10 @@ class Finish:
         return self.shift > 0 and self.rounding is not Rounding.TRN
 
     @property
-    def takes_time(self) -> bool:
-        """Whether it is more than wires: rounding that adds, or a limit that binds."""
-        return self.adds or self.zero_outside or bool(self.binds_low.any() or self.binds_high.any())
+    def levels(self) -> int:
+        """The levels of logic one after the other: rounding that adds, and limits that bind."""
+        limits = self.zero_outside or bool(self.binds_low.any() or self.binds_high.any())
+        return self.adds + limits
 
     @property
     def binds_low(self) -> IntArray:

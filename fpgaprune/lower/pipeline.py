@@ -75,16 +75,15 @@ def _digits(operations: Operations) -> Int64Array:
 
 def cuts(kernel: MatVecKernel, fabric: Fabric, budget: float) -> tuple[int, ...]:
     """Return the levels of a matrix at interval 1 after which a register stands, as `stages` says."""
-    finished = kernel.finish is not None and kernel.finish.takes_time
-    return stages(operations(kernel), fabric, budget, finished=finished)
+    return stages(operations(kernel), fabric, budget, ending=kernel.finish.levels if kernel.finish else 0)
 
 
-def stages(operations: Operations, fabric: Fabric, budget: float, *, finished: bool) -> tuple[int, ...]:
+def stages(operations: Operations, fabric: Fabric, budget: float, *, ending: int) -> tuple[int, ...]:
     """Return the levels after which a register stands: before the next one would pass the budget of a period in ns.
 
-    ``finished`` tells whether a finish follows that takes time. The register of the results is not among them.
+    ``ending`` are the levels of the finish that follows. The register of the results is not among them.
     """
-    delays = [fabric.adder_ns] * (operations.depth + finished)
+    delays = [fabric.adder_ns] * (operations.depth + ending)
     if multipliers(operations):
         delays[0] = fabric.multiplier_ns
     found: list[int] = []

@@ -223,7 +223,7 @@ class _Flow:
 
     def run(self, written: Mapping[str, Cycles], read: Mapping[str, Cycles], stalls: int) -> Run:
         """Return what happened, of the cycles in which the beats of each port were written and read."""
-        first, *_, last = (self.last(sample, written)[0] + 1 for sample in range(SAMPLES))
+        first, *_, last = (self.last(sample, written)[0] for sample in range(SAMPLES))
         most = {name: _most(np.array(written[name]), np.array(read[name])) for name in sorted(read)}
         return Run(most, first, max(1, last - first), stalls)
 

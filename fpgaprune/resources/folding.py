@@ -27,8 +27,6 @@ from fpgaprune.resources.layer_cost import (
 from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fpgaprune.fabric import Fabric
     from fpgaprune.lower import MatVecKernel
     from fpgaprune.resources.values import LayerResources
@@ -58,7 +56,7 @@ def folded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResource
         ff=sum(part.ff for part in parts),
         dsp=lanes.slices,
         held=together(part.held for part in parts),
-        latency=_latency(lanes, parts),
+        latency=_latency(lanes),
     )
 
 
@@ -70,14 +68,16 @@ class _Part:
     lut: int = 0
     ff: int = 0
     held: Memory = _NOTHING
-    cycles: int = 0
 
 
-def _latency(lanes: _Lanes, parts: Sequence[_Part]) -> int:
-    """The loops of one vector one after the other; or three steps of the one loop, and what is behind the last turn."""
-    if lanes.program.banks is None or lanes.kernel.source.beats == 1:
-        return sum(part.cycles for part in parts)
-    return 3 * lanes.program.turns + parts[-1].cycles - lanes.program.banks.rounds
+def _latency(lanes: _Lanes) -> int:
+    """Return the cycles of the Verilog: slots and what is around them; of several vectors those of the one loop."""
+    program, banks = lanes.program, lanes.program.banks
+    if banks is None:
+        return program.slots + 3 + lanes.merging
+    if lanes.kernel.source.beats > 1:
+        return 3 * program.turns + lanes.merging
+    return banks.depth + program.slots + banks.rounds + 6 + lanes.merging
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +111,22 @@ class _Lanes:
         """The width of the widest row."""
         return Word.holding(*self.kernel.sums.bounds).width
 
+    @cached_property
+    def terms(self) -> Int64Array:
+        """What each row adds up, its bias included; with memories a row of a group that of any bank."""
+        kernel, program = self.kernel, self.program
+        if program.banks is not None:
+            return np.full(kernel.result.size, self.plan.banks + bool(kernel.bias.any()))
+        terms: Int64Array = np.bincount(program.part_row, minlength=kernel.result.size) + (kernel.bias != 0)
+        terms[np.diff(kernel.weights.row_start) == 0] = 0  # a constant
+        return terms
+
+    @property
+    def merging(self) -> int:
+        """The cycles that parts take to become a result."""
+        ending = self.kernel.finish.levels if self.kernel.finish else 0
+        return tree_cycles(int(self.terms.max()), self.fabric, self.budget, ending)
+
     @property
     def operands(self) -> tuple[int, int]:
         """The widths of what is multiplied."""
@@ -136,7 +152,6 @@ class _Lanes:
             lut=count * multiplier + COUNTERS_LUT,
             ff=count * registers + COUNTERS_FF,
             held=_times(count, together(memory(slots, width) for width in self._fields)),
-            cycles=slots + math.ceil(self.fabric.multiplier_ns / self.budget) + 1,
         )
 
     @property
@@ -153,19 +168,16 @@ def _registers(lanes: _Lanes) -> _Part:
     width = kernel.source.word.width
     read = _candidates(program)
     choice = sum(int(count) * chosen(int(each)) * width for each, count in zip(*_counted(read), strict=True))
-    terms = np.bincount(program.part_row, minlength=kernel.result.size) + (kernel.bias != 0)
-    terms[np.diff(kernel.weights.row_start) == 0] = 0  # a constant
+    terms = lanes.terms
     rows = widths(kernel.sums.low, kernel.sums.high)
-    merging = tree_cycles(int(terms.max()), lanes.fabric, lanes.budget)
     ends = len(np.unique(program.part_end)) * math.ceil(places(program.slots) / _TABLE_INPUTS)
     return _Part(
         adder_bits=int((np.maximum(terms - 1, 0) * rows).sum()),
         lut=choice + _selects(program, read) + ends + finish_lut(kernel.finish),
         ff=len(np.unique(program.column)) * width
         + len(program.part_row) * lanes.sum_width
-        + (int(rows.sum()) if merging > 1 or kernel.finish is not None else 0)
+        + (int(rows.sum()) if lanes.merging > 1 or kernel.finish is not None else 0)
         + port_bits(kernel.result),
-        cycles=1 + _choosing(int(read.max()), lanes) + merging + (kernel.finish is not None),
     )
 
 
@@ -181,12 +193,6 @@ def _selects(program: LaneProgram, read: Int64Array) -> int:
     return int(widths(repeated * 0, repeated - 1).sum()) * math.ceil(program.slots / LUT_BITS)
 
 
-def _choosing(candidates: int, lanes: _Lanes) -> int:
-    """Cycles of a multiplexer: a table and its net, about half of what an adder takes, chooses among four."""
-    levels = math.ceil(math.log(max(candidates, 2), 4))
-    return max(1, math.ceil(levels * lanes.fabric.adder_ns / 2 / lanes.budget))
-
-
 def _filled(lanes: _Lanes, banks: Banks) -> _Part:
     """The beat, from which each bank takes an element a cycle, and a copy of its bank for each lane, twice over."""
     width = lanes.kernel.source.word.width
@@ -196,7 +202,6 @@ def _filled(lanes: _Lanes, banks: Banks) -> _Part:
         lut=sum(chosen(size) for size in sizes.tolist()) * width + COUNTERS_LUT,
         ff=int(sizes.sum()) * width + lanes.plan.banks * width + COUNTERS_FF,
         held=_times(lanes.program.lanes, copy),
-        cycles=banks.depth + _choosing(banks.depth, lanes),
     )
 
 
@@ -207,14 +212,13 @@ def _added_up(lanes: _Lanes, banks: Banks) -> _Part:
     gaps = int((np.bincount(program.part_lane, minlength=program.lanes) < banks.rounds).sum())
     present = _times(gaps, memory(banks.rounds, 1))
     bias = _times(plan.groups * bool(kernel.bias.any()), memory(banks.rounds, lanes.row_width))
-    terms = plan.banks + (bias != _NOTHING)
+    terms = int(lanes.terms.max())
     finish = 0 if kernel.finish is None else int(finish_luts(kernel.finish).max(initial=0))
     return _Part(
         adder_bits=plan.groups * (terms - 1) * lanes.row_width,
         lut=plan.groups * finish + banks.rounds + COUNTERS_LUT,
         ff=plan.groups * _cut(terms, lanes) * lanes.row_width + port_bits(kernel.result) + COUNTERS_FF,
         held=together((partial, present, bias)),
-        cycles=banks.rounds + tree_cycles(terms, lanes.fabric, lanes.budget) + (kernel.finish is not None),
     )
 
 

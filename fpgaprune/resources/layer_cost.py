@@ -78,9 +78,10 @@ def signed_width(word: Word) -> int:
     return word.width + (not word.signed)
 
 
-def tree_cycles(terms: int, fabric: Fabric, budget: float) -> int:
-    """Return the cycles of a tree over so many terms, as many levels a cycle as the clock allows."""
-    return max(1, math.ceil(math.ceil(math.log2(max(terms, 2))) * fabric.adder_ns / budget))
+def tree_cycles(terms: int, fabric: Fabric, budget: float, ending: int = 0) -> int:
+    """Return the cycles of a tree over so many terms and what ends it, as many levels a cycle as the clock allows."""
+    levels = math.ceil(math.log2(max(terms, 1))) + ending
+    return max(1, math.ceil(levels / max(1, int(budget / fabric.adder_ns))))
 
 
 def finish_lut(finish: Finish | None) -> int:

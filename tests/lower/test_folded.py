@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from fpgaprune.emit import emit
 from fpgaprune.errors import GraphError
 from fpgaprune.evaluate import evaluate
+from fpgaprune.fixed import Fixed
+from fpgaprune.ir import Add, Graph, Input, MatVec, Requantise, Tensor, Window
 from fpgaprune.lower import MatVecKernel, lower, run, simulate
 from fpgaprune.lower.simulate import interval_bound
-from fpgaprune.lower.streams import firings
 from fpgaprune.resources import estimate
 from fpgaprune.schedule import Access, Interface, schedule
 from fpgaprune.sim.csim import build
+from fpgaprune.sparse import SparseMatrix
+from fpgaprune.windows import Windows
 from tests.graphs import random_inputs, random_network_graph
 from tests.nets import PYNQ, folded, mixed, mlp
 
@@ -49,15 +52,47 @@ def test_the_interval_of_a_design_is_its_longest_lane(access, banks, reuse):
         assert max(intervals) <= reuse
 
 
+def ends(lowered, **how):
+    """When two samples have left, if every process takes what the depths of FIFOs were worked out for."""
+    pace = {kernel.name: interval_bound(kernel) for kernel in lowered.kernels}
+    return simulate(lowered.inputs, lowered.kernels, lowered.outputs, pace=pace, **how).ends
+
+
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
-def test_fifos_keep_up_with_the_slowest_process(seed):
+def test_samples_leave_as_early_as_with_fifos_without_limit(seed):
     lowered = lowered_with(random_network_graph(seed), mixed(seed), Interface.STREAM)
-    pace = {kernel.name: interval_bound(kernel) for kernel in lowered.kernels}
-    found = simulate(lowered.inputs, lowered.kernels, lowered.outputs, pace=pace, depths=lowered.depths)
-    cycles = [len(firings(kernel)[1]) * pace[kernel.name] for kernel in lowered.kernels]
-    free = simulate(lowered.inputs, lowered.kernels, lowered.outputs, pace=pace)
-    assert found.interval <= max(*cycles, free.interval, 1)
+    assert ends(lowered, depths=lowered.depths) == ends(lowered)
+
+
+def shortcut(side):
+    """Three convolutions over a padded image, and what the first gives added to what the last gives."""
+    padded, shape = Windows((3, 3), (1, 1), (1, 1), (1, 1), (1, 1)), (side, side, 2)
+    weights = SparseMatrix.from_dense(np.arange(36).reshape(2, 18) % 3 - 1)
+    word, sums = Fixed(True, 6, 3), Fixed(True, 20, 6)
+    ops = [Input(Tensor("x", shape, word))]
+    for number in range(3):
+        ops.append(Window(Tensor(f"window{number}", (side, side, 18), word), ops[-1].output.name, padded))
+        conv = Tensor(f"conv{number}", shape, sums)
+        ops.append(MatVec(conv, f"window{number}", weights, word, np.zeros(2, dtype=int)))
+        ops.append(Requantise(Tensor(f"act{number}", shape, word), conv.name, 0))
+    ops.append(Add(Tensor("sum", shape, Fixed(True, 7, 3)), "act2", "act0"))
+    return Graph(tuple(ops), ("sum",))
+
+
+@pytest.mark.parametrize(("side", "reuse"), [(6, 4), (8, 8), (12, 3)])
+def test_a_padded_window_beside_a_shortcut_keeps_up_with_the_lanes(side, reuse):
+    lowered = lowered_with(shortcut(side), folded(reuse), Interface.STREAM)
+    free = ends(lowered)
+    assert ends(lowered, depths=lowered.depths) == free
+    # at an even pace so little meets before the window that it stops what the lanes give where its image ends
+    assert ends(lowered, depths={**lowered.depths, "act1": lowered.depths["act1"] // 2}) > free
+    assert lowered.depths["act1"] >= lowered.depths["window2"], "words of an image are cheaper to hold than its windows"
+
+
+def test_the_interval_beside_a_shortcut_is_that_of_the_lanes():
+    lowered = lowered_with(shortcut(8), folded(8), Interface.STREAM)
+    assert estimate(lowered).interval_cycles == 8 * 8 * lowered.interval
 
 
 @pytest.mark.needs("g++", "make")

@@ -25,7 +25,7 @@ from fpgaprune.lower import (
     results,
     run,
 )
-from fpgaprune.lower.simulate import LEAST_DEPTH, fifo_depths, latency_bound, simulate
+from fpgaprune.lower.simulate import LEAST_DEPTH, SAMPLES, fifo_depths, latency_bound, simulate
 from fpgaprune.resources import estimate
 from fpgaprune.schedule import Interface, schedule
 from fpgaprune.sim.csim import build
@@ -144,6 +144,17 @@ def test_shallower_pipelines_and_slower_processes_do_not_deadlock_with_these_dep
         latency = {kernel.name: int(rng.integers(0, latency_bound(kernel) + 1)) for kernel in lowered.kernels}
         pace = {kernel.name: int(rng.integers(1, 5)) for kernel in lowered.kernels}
         assert moving(lowered, depths=lowered.depths, latency=latency, pace=pace).interval >= 1
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_fifos_that_hold_every_beat_are_as_good_as_fifos_without_limit(seed):
+    lowered = streamed(random_network_graph(seed, length=9))
+    rng = np.random.default_rng(seed)
+    every = {port.name: SAMPLES * port.beats for kernel in lowered.kernels for port in results(kernel)}
+    latency = {kernel.name: int(rng.integers(0, latency_bound(kernel) + 1)) for kernel in lowered.kernels}
+    pace = {kernel.name: int(rng.integers(1, 5)) for kernel in lowered.kernels}
+    assert moving(lowered, depths=every, latency=latency, pace=pace) == moving(lowered, latency=latency, pace=pace)
 
 
 def test_what_is_in_the_pipelines_of_a_long_branch_finds_room_in_the_short_one():

@@ -101,7 +101,7 @@ def test_adders_span_no_more_bits_than_those_of_the_solver_alone(sparsity, shape
 
 
 def cuts(weights, budget, *, finished=False):
-    return pipeline.stages(made_of(weights), FABRICS[PYNQ.family], budget, finished=finished)  # 2.1 and 4.2 ns
+    return pipeline.stages(made_of(weights), FABRICS[PYNQ.family], budget, ending=finished)  # 2.1 and 4.2 ns
 
 
 def test_the_pipeline_is_cut_before_the_operation_that_would_pass_the_budget():
