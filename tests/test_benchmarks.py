@@ -123,9 +123,16 @@ def test_stock_estimate(tmp_path):
     assert results["by_repository"]["designs"] > 0
 
 
+@pytest.mark.needs("verilator", "g++", "make")
+def test_open_synthesis(tmp_path):
+    (case,) = quick("open_synthesis", tmp_path / "out.json")["cases"]
+    assert case["exact"]
+    assert case["total"]["lut"] > 0
+
+
 def test_every_benchmark_is_in_the_readme():
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     shared = {"common.py", "measure.py", "networks.py", "simulators.py"}
     names = {path.name for path in BENCHMARKS.glob("*.py")} - shared
     assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
-    assert len(names) == 10
+    assert len(names) == 11

@@ -26,7 +26,7 @@ from fpgaprune.ir import Graph, Input, MatVec, Requantise, Tensor
 from fpgaprune.lower import MatVecKernel, lower
 from fpgaprune.paths import write_text
 from fpgaprune.resources.calibration import class_of
-from fpgaprune.resources.costs import uncalibrated
+from fpgaprune.resources.costs import physics
 from fpgaprune.rtl import print_kernel, timing
 from fpgaprune.schedule import Access, Folded, multiply, schedule
 from fpgaprune.schedule.adders import adders_planner
@@ -43,6 +43,7 @@ BOARDS = ("pynq-z2", "zcu104")
 SHAPES = ((4, 8), (8, 8), (16, 12), (16, 32), (32, 16), (32, 32), (64, 24), (64, 48))
 SPARSITIES = (0.0, 0.5, 0.8, 0.9)
 BITS = (4, 6, 8, 10)
+FEATURES = ("nonzeros", "adder_bits", "multipliers", "lut", "ff", "dsp", "bram_18k", "latency_cycles")
 MOST_TERMS = 700
 """Non-zeros of a kernel from which on there is nothing more to learn for the time that it takes."""
 
@@ -123,10 +124,9 @@ def measured(case: Case) -> dict[str, Any] | None:
     if not kernels or not kernels[0].weights.nonzeros:
         return None
     fabric, budget = timing(lowered)
-    layer = uncalibrated(kernels[0], fabric, budget)
+    found = physics(kernels[0], fabric, budget)
     cells = synthesise(print_kernel(kernels[0], fabric, budget, "kernel"), "kernel", lowered.design.board.family)
-    features = {name: getattr(layer, name) for name in ("nonzeros", "adder_bits", "multipliers", "lut", "ff", "dsp")}
-    features["bram_18k"] = layer.bram_18k
+    features = {name: getattr(found.layer, name) for name in FEATURES} | {"adders": found.adders}
     return asdict(case) | {"class": class_of(kernels[0].plan), "estimate": features, "measured": asdict(cells)}
 
 

@@ -354,7 +354,10 @@ def _matrix(nodes: _Nodes, made: Operations) -> list[Term]:
 
 
 def _scaled(nodes: _Nodes, source: Term, factor: int, interval: Sequence[int]) -> Term:
-    """Return a product: the source added to itself, or subtracted, where the factor has two digits."""
+    """Return a product: the source added to itself, or subtracted, where the factor has two digits.
+
+    A multiplier takes the whole factor, so that there are as many as the estimate counts, and as the C++ has.
+    """
     zeros = (factor & -factor).bit_length() - 1
     odd = factor >> zeros
     low, high = (end >> zeros for end in interval)
@@ -365,8 +368,10 @@ def _scaled(nodes: _Nodes, source: Term, factor: int, interval: Sequence[int]) -
         node = Sum(low, high, place, place, left_shift=(odd + 1).bit_length() - 1, subtract=True)
     elif _is_power(1 - odd):
         node = Sum(low, high, place, place, right_shift=(1 - odd).bit_length() - 1, subtract=True)
-    else:
+    elif _is_power(-1 - odd):
         node = Scaled(low, high, place, odd)
+    else:
+        return Term(nodes.add(Scaled(interval[0], interval[1], place, factor)), source.shift)
     return Term(nodes.add(node), zeros + source.shift)
 
 

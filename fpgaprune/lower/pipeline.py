@@ -21,12 +21,40 @@ if TYPE_CHECKING:
 Flags: TypeAlias = "npt.NDArray[np.bool_]"
 
 
-def adder_bits(operations: Operations, within: Flags | None = None) -> int:
-    """Return the bits that all adders span, without those of the sums ``within`` DSP slices.
+def adder_bits(operations: Operations) -> int:
+    """Return the bits that all adders span.
 
     A sum spans the bits of its result down to the lowest bit that both operands have: below it wires do. A product
     with a factor of two signed digits is an adder, too.
     """
+    return int(_spans(operations).sum()) + _shifted(operations)
+
+
+def adder_tables(operations: Operations, within: Flags) -> int:
+    """Return the look-up tables of all adders but those ``within`` DSP slices.
+
+    They are those of the bits that a sum spans up to the highest that both operands have: above it a carry chain takes
+    the other one as it is, unless the sum is a difference or the narrower one has a sign to extend.
+    """
+    sums = operations.sums
+    spans = _spans(operations)
+    ends = [
+        operations.width[place[sums]] + shift[sums]
+        for place, shift in ((operations.left, operations.left_shift), (operations.right, operations.right_shift))
+    ]
+    narrower = np.where(ends[0] <= ends[1], operations.left[sums], operations.right[sums])
+    plain = (operations.low[narrower] >= 0) & (operations.factor[sums] > 0)
+    above = np.maximum(operations.width[operations.inputs :][sums] - np.minimum(*ends), 0)
+    tables = np.where(plain, np.maximum(spans - above, 1), spans)
+    return int(tables[~within[operations.inputs :][sums]].sum()) + _shifted(operations)
+
+
+def _shifted(operations: Operations) -> int:
+    """The bits of products with a factor of two signed digits."""
+    return int((operations.width[operations.left[operations.products][_digits(operations) == 2]] + 1).sum())
+
+
+def _spans(operations: Operations) -> Int64Array:
     sums = operations.sums
     negated = (operations.low == 0) & (operations.high == 0)  # zero minus a value spans that value
     zeros = np.where(negated, 0, operations.zeros)
@@ -34,10 +62,8 @@ def adder_bits(operations: Operations, within: Flags | None = None) -> int:
         zeros[operations.left[sums]] + operations.left_shift[sums],
         zeros[operations.right[sums]] + operations.right_shift[sums],
     )
-    spanned = np.maximum(operations.width[operations.inputs :][sums] - shared, 1)
-    shifted = operations.left[operations.products][_digits(operations) == 2]
-    outside = spanned if within is None else spanned[~within[operations.inputs :][sums]]
-    return int(outside.sum()) + int((operations.width[shifted] + 1).sum())
+    spans: Int64Array = np.maximum(operations.width[operations.inputs :][sums] - shared, 1)
+    return spans
 
 
 def multipliers(operations: Operations) -> int:
@@ -96,7 +122,7 @@ def stages(operations: Operations, fabric: Fabric, budget: float, *, ending: int
     return tuple(found)
 
 
-def live_bits(operations: Operations, cuts: tuple[int, ...], within: Flags | None = None) -> int:
+def live_bits(operations: Operations, cuts: tuple[int, ...], within: Flags) -> int:
     """Return the bits that registers after the given levels hold: values made before each and read after it.
 
     Constants and low bits that are always zero need none, and the first register of a value ``within`` a DSP slice is
@@ -108,8 +134,7 @@ def live_bits(operations: Operations, cuts: tuple[int, ...], within: Flags | Non
     held = np.zeros(len(bits), dtype=np.int64)
     for cut in cuts:
         held += (level <= cut) & (last > cut)
-    if within is not None:
-        held -= within & (held > 0)
+    held -= within & (held > 0)
     return int((bits * held).sum())
 
 

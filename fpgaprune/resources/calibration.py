@@ -24,16 +24,24 @@ OTHERS = "others"
 
 @dataclass(frozen=True)
 class Coefficients:
-    """What open synthesis counts for each look-up table of an adder bit, each other one, and each flip-flop.
+    """What open synthesis counts for each look-up table of adders, each other one, and each flip-flop.
 
     ``lut_within`` and ``ff_within`` are the shares of an estimate between which 90 % of what was measured lies.
     """
 
-    adder_bits: float
+    adders: float
     lut: float
     ff: float
     lut_within: tuple[float, float]
     ff_within: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Physics:
+    """The cost of a kernel before it is calibrated; of its look-up tables ``adders`` are those of adders."""
+
+    layer: LayerResources
+    adders: int
 
 
 def class_of(plan: Plan) -> str:
@@ -51,10 +59,10 @@ def class_of(plan: Plan) -> str:
             assert_never(plan)
 
 
-def calibrated(layer: LayerResources, of: str) -> LayerResources:
+def calibrated(physics: Physics, of: str) -> LayerResources:
     """Return the cost of a kernel by the coefficients of its class, with the 90 % intervals."""
-    by = coefficients()[of]
-    lut = round(by.adder_bits * layer.adder_bits + by.lut * (layer.lut - layer.adder_bits))
+    by, layer = coefficients()[of], physics.layer
+    lut = round(by.adders * physics.adders + by.lut * (layer.lut - physics.adders))
     ff = round(by.ff * layer.ff)
     bounds = {"lut": _around(lut, by.lut_within), "ff": _around(ff, by.ff_within)}
     return replace(layer, lut=lut, ff=ff, bounds=bounds)
@@ -73,5 +81,5 @@ def coefficients() -> Mapping[str, Coefficients]:
 
 def _read(entry: Mapping[str, Any]) -> Coefficients:
     return Coefficients(
-        entry["adder_bits"], entry["lut"], entry["ff"], tuple(entry["lut_within"]), tuple(entry["ff_within"])
+        entry["adders"], entry["lut"], entry["ff"], tuple(entry["lut_within"]), tuple(entry["ff_within"])
     )

@@ -42,7 +42,7 @@ from fpgaprune.lower import (
     pipeline,
 )
 from fpgaprune.lower.operations import operations, widths
-from fpgaprune.resources.calibration import OTHERS, calibrated, class_of
+from fpgaprune.resources.calibration import OTHERS, Physics, calibrated, class_of
 from fpgaprune.resources.folding import folded
 from fpgaprune.resources.layer_cost import (
     COUNTERS_FF,
@@ -68,11 +68,11 @@ def costs(kernel: Kernel, fabric: Fabric, budget: float) -> tuple[LayerResources
     """Return what a kernel takes, kernel by kernel where it is a loop; ``budget`` is the usable period in ns."""
     inner = kernel.body if isinstance(kernel, ScanKernel) else ()
     of = class_of(kernel.plan) if isinstance(kernel, MatVecKernel) else OTHERS
-    own = calibrated(uncalibrated(kernel, fabric, budget), of)
+    own = calibrated(physics(kernel, fabric, budget), of)
     return (*(cost for each in inner for cost in costs(each, fabric, budget)), own)
 
 
-def uncalibrated(kernel: Kernel, fabric: Fabric, budget: float) -> LayerResources:
+def physics(kernel: Kernel, fabric: Fabric, budget: float) -> Physics:
     """Return what a kernel takes by physics alone; of a loop what is around its body."""
     match kernel:
         case MatVecKernel():
@@ -111,7 +111,7 @@ def uncalibrated(kernel: Kernel, fabric: Fabric, budget: float) -> LayerResource
             assert_never(kernel)
 
 
-def _matvec(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResources:
+def _matvec(kernel: MatVecKernel, fabric: Fabric, budget: float) -> Physics:
     match kernel.plan:
         case Multiply() | Adders():
             return _unfolded(kernel, fabric, budget)
@@ -121,19 +121,19 @@ def _matvec(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResourc
             assert_never(kernel.plan)
 
 
-def _unfolded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResources:
+def _unfolded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> Physics:
     made = operations(kernel)
     slices = _slices(kernel, fabric)
-    within = pipeline.sliced(made) if slices == 1 else None
-    adders, multiplied = pipeline.adder_bits(made, within), pipeline.multipliers(made)
-    finish, cuts = finish_lut(kernel.finish), pipeline.cuts(kernel, fabric, budget)
+    within = pipeline.sliced(made) if slices == 1 else np.zeros(len(made.low), dtype=np.bool_)
+    multiplied, cuts = pipeline.multipliers(made), pipeline.cuts(kernel, fabric, budget)
     return cost(
         kernel,
         kernel.strategy.value,
         nonzeros=kernel.weights.nonzeros,
-        adder_bits=adders,
+        adder_bits=pipeline.adder_bits(made),
         multipliers=multiplied,
-        lut=adders + finish,
+        adders=pipeline.adder_tables(made, within),
+        lut=finish_lut(kernel.finish),
         ff=pipeline.live_bits(made, cuts, within) + result_bits(kernel),
         dsp=multiplied * slices,
         latency=len(cuts) + 1,
@@ -145,7 +145,7 @@ def _slices(kernel: MatVecKernel, fabric: Fabric) -> int:
     return fabric.slices(signed_width(kernel.source.word), weight)
 
 
-def _element(kernel: ElementKernel, fabric: Fabric, budget: float) -> LayerResources:
+def _element(kernel: ElementKernel, fabric: Fabric, budget: float) -> Physics:
     sums = int(widths(kernel.sums.low, kernel.sums.high).sum()) if len(kernel.sources) > 1 else 0
     finish = finish_lut(kernel.finish)
     operations = (sums > 0) + (finish > 0)
@@ -154,7 +154,7 @@ def _element(kernel: ElementKernel, fabric: Fabric, budget: float) -> LayerResou
     return cost(kernel, "elements", adder_bits=sums, lut=sums + finish, ff=ff, latency=1 + cut)
 
 
-def _product(kernel: ProductKernel, fabric: Fabric) -> LayerResources:
+def _product(kernel: ProductKernel, fabric: Fabric) -> Physics:
     lut, dsp = _multipliers(kernel.left.word, kernel.right.word, kernel.result.size, fabric)
     exact = int(widths(kernel.products.low, kernel.products.high).sum())
     finish = finish_lut(kernel.finish)
@@ -177,28 +177,28 @@ def _multipliers(left: Word, right: Word, count: int, fabric: Fabric) -> tuple[i
     return 0, count * fabric.slices(one, other)
 
 
-def _table(kernel: TableKernel) -> LayerResources:
+def _table(kernel: TableKernel) -> Physics:
     """Each element looks into a memory of its own; a block RAM has two ports and so serves two."""
     one = memory(len(kernel.values), kernel.result.word.width, read_only=True)
     held = Memory(one.lut * kernel.result.size, one.bram_18k * math.ceil(kernel.result.size / 2))
     return cost(kernel, "table", ff=port_bits(kernel.result), held=held, latency=1 + (held.bram_18k > 0))
 
 
-def _maximum(kernel: MaximumKernel, fabric: Fabric, budget: float) -> LayerResources:
+def _maximum(kernel: MaximumKernel, fabric: Fabric, budget: float) -> Physics:
     compared = kernel.source.size // kernel.result.size
     width = kernel.result.word.width
     lut = (compared - 1) * kernel.result.size * ((width + 1) // 2 + width)
     return cost(kernel, "compare", lut=lut, ff=port_bits(kernel.result), latency=tree_cycles(compared, fabric, budget))
 
 
-def _argmax(kernel: ArgMaxKernel, fabric: Fabric, budget: float) -> LayerResources:
+def _argmax(kernel: ArgMaxKernel, fabric: Fabric, budget: float) -> Physics:
     width, place = kernel.source.word.width, kernel.result.word.width
     lut = (kernel.source.size - 1) * ((width + 1) // 2 + width + place)
     latency = tree_cycles(kernel.source.size, fabric, budget)
     return cost(kernel, "compare", lut=lut, ff=place + latency * (width + place), latency=latency)
 
 
-def _matmul(kernel: MatMulKernel, fabric: Fabric, budget: float) -> LayerResources:
+def _matmul(kernel: MatMulKernel, fabric: Fabric, budget: float) -> Physics:
     parallel = kernel.batch * kernel.rows if kernel.left.beats == 1 and kernel.left.size != kernel.inner else 1
     count = kernel.columns * kernel.inner * parallel
     lut, dsp = _multipliers(kernel.left.word, kernel.right.word, count, fabric)
@@ -217,7 +217,7 @@ def _matmul(kernel: MatMulKernel, fabric: Fabric, budget: float) -> LayerResourc
     )
 
 
-def _window(kernel: WindowKernel) -> LayerResources:
+def _window(kernel: WindowKernel) -> Physics:
     """Line memories delay only words that a later row reads; the window's registers hold what some tap reads."""
     width, dilation = kernel.source.word.width, kernel.windows.dilation[-1]
     oldest: dict[tuple[int, int], int] = {}
@@ -230,7 +230,7 @@ def _window(kernel: WindowKernel) -> LayerResources:
     return cost(kernel, "window", lut=COUNTERS_LUT, ff=registers + COUNTERS_FF, held=held, latency=1)
 
 
-def _buffer(kernel: BufferKernel) -> LayerResources:
+def _buffer(kernel: BufferKernel) -> Physics:
     """A memory of beats and the order as a table, or registers; a table chooses among four candidates a bit."""
     source, result = kernel.source, kernel.result
     width = source.word.width
@@ -247,7 +247,7 @@ def _buffer(kernel: BufferKernel) -> LayerResources:
     return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=port_bits(result) + COUNTERS_FF, held=held, latency=1)
 
 
-def _scan(kernel: ScanKernel) -> LayerResources:
+def _scan(kernel: ScanKernel) -> Physics:
     states = sum(port_bits(state.before) for state in kernel.states)
     return cost(kernel, "loop", lut=COUNTERS_LUT, ff=states + COUNTERS_FF, latency=1)
 
@@ -276,4 +276,4 @@ def written_array(name: str, port: Port) -> LayerResources:
 
 def _array(name: str, tensor: str, *, lut: int, bram_18k: int, ff: int = 0) -> LayerResources:
     port = LayerResources(tensor, name, "port", 0, 0, 0, lut, ff, dsp=0, bram_18k=bram_18k, uram=0, latency_cycles=0)
-    return calibrated(port, OTHERS)
+    return calibrated(Physics(port, 0), OTHERS)

@@ -29,7 +29,7 @@ from fpgaprune.schedule import Folded
 if TYPE_CHECKING:
     from fpgaprune.fabric import Fabric
     from fpgaprune.lower import MatVecKernel
-    from fpgaprune.resources.values import LayerResources
+    from fpgaprune.resources.calibration import Physics
     from fpgaprune.schedule import LaneProgram
     from fpgaprune.schedule.lanes import Banks
     from fpgaprune.sparse import Int64Array
@@ -40,7 +40,7 @@ _TABLE_INPUTS = 6
 _NOTHING = Memory(0, 0)
 
 
-def folded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResources:
+def folded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> Physics:
     """Return what a matrix takes whose lanes work through its non-zeros; ``budget`` is the usable period in ns."""
     banks = kernel.program.banks
     lanes = _Lanes(kernel, fabric, budget)
@@ -52,7 +52,8 @@ def folded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> LayerResource
         nonzeros=kernel.weights.nonzeros,
         adder_bits=sum(part.adder_bits for part in parts),
         multipliers=lanes.program.lanes,
-        lut=sum(part.lut + part.adder_bits for part in parts),
+        adders=sum(part.adder_bits for part in parts),
+        lut=sum(part.lut for part in parts),
         ff=sum(part.ff for part in parts),
         dsp=lanes.slices,
         held=together(part.held for part in parts),

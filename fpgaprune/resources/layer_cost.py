@@ -11,6 +11,7 @@ from fpgaprune.fabric import Memory
 from fpgaprune.fixed import clip
 from fpgaprune.lower import layer_of
 from fpgaprune.lower.operations import widths
+from fpgaprune.resources.calibration import Physics
 from fpgaprune.resources.values import LayerResources
 
 if TYPE_CHECKING:
@@ -29,28 +30,33 @@ def cost(
     nonzeros: int = 0,
     adder_bits: int = 0,
     multipliers: int = 0,
+    adders: int = 0,
     lut: int = 0,
     ff: int = 0,
     dsp: int = 0,
     held: Memory | None = None,
     latency: int = 0,
-) -> LayerResources:
-    """Return the cost of a kernel, the memory that it holds included; what is not given is zero."""
+) -> Physics:
+    """Return the cost of a kernel, the memory that it holds included; what is not given is zero.
+
+    ``lut`` are the look-up tables beside those of ``adders``.
+    """
     held = held or Memory(0, 0)
-    return LayerResources(
+    layer = LayerResources(
         tensor=kernel.name,
         layer=layer_of(kernel),
         strategy=strategy,
         nonzeros=nonzeros,
         adder_bits=adder_bits,
         multipliers=multipliers,
-        lut=lut + held.lut,
+        lut=adders + lut + held.lut,
         ff=ff,
         dsp=dsp,
         bram_18k=held.bram_18k,
         uram=0,
         latency_cycles=latency,
     )
+    return Physics(layer, adders)
 
 
 def port_bits(port: Port) -> int:

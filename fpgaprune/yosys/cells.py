@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cells:
-    """What a netlist takes; ``carry`` counts carry chains of 4 bits (7 series) or 8 bits."""
+    """What a netlist takes; ``carry`` counts carry chains of 4 bits, which Yosys takes on every family."""
 
     lut: int = 0
     ff: int = 0

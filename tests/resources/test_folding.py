@@ -40,7 +40,7 @@ def kernel(dense, plan, *, width=8, bias=None, finished=False):
 
 
 def cost(*given, clock_ns=10.0, **named):
-    return folded(kernel(*given, **named), FABRIC, clock_ns * CLOCK_SHARE)
+    return folded(kernel(*given, **named), FABRIC, clock_ns * CLOCK_SHARE).layer
 
 
 def pruned(rows, columns, sparsity, seed=0):
@@ -161,6 +161,6 @@ def test_the_cost_of_a_hundred_thousand_weights_takes_milliseconds(plan):
     large = kernel(pruned(1024, 1024, 0.9), plan, finished=True)
     assert large.program.lanes == plan.lanes
     start = time.process_time()
-    found = folded(large, FABRIC, 7.3)
+    found = folded(large, FABRIC, 7.3).layer
     assert time.process_time() - start < 1  # about 0.05; a machine may be busy
     assert found.nonzeros == large.weights.nonzeros > 100_000
