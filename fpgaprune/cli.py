@@ -243,18 +243,24 @@ def csim(
 
 @app.command()
 def estimate(folder: Folder, as_json: Json = False) -> None:
-    """Estimate what a project costs on its board, layer by layer."""
+    """Estimate what a project costs on its board, layer by layer; what tools measured of it is told below."""
     from fpgaprune.lower import lower
+    from fpgaprune.report import costs
     from fpgaprune.resources import estimate as estimated
     from fpgaprune.resources import to_data
     from fpgaprune.sim import ProjectFolder
+    from fpgaprune.vendor import measurements
 
     project = ProjectFolder.load(folder)
-    resources = estimated(lower(project.design))
+    resources, measured = estimated(lower(project.design)), measurements(project)
     if as_json:
-        _print_json(to_data(resources, project.design.board) | {"edited": project.edited()})
-    else:
-        _print_resources(resources, project)
+        board = project.design.board
+        told = [to_data(each, board) for each in measured]
+        _print_json(to_data(resources, board) | {"edited": project.edited(), "measurements": told})
+        return
+    _print_resources(resources, project)
+    for each in measured:
+        _console().print(escape(costs(each, project.design.board)), highlight=False)
 
 
 def _print_resources(resources: Resources, project: ProjectFolder) -> None:

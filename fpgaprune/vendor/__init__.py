@@ -1,17 +1,17 @@
 """Vendor tools: run Vitis and Vivado on a project, read their reports, and keep what they say: folder → Resources."""
 
 from fpgaprune.vendor.installs import Maker, find, missing
-from fpgaprune.vendor.measurement import KINDS, Measurement, import_report, resources, store, stored, to_data
+from fpgaprune.vendor.measurement import Measurement, import_report, measurements, resources, store, stored, to_data
 from fpgaprune.vendor.reading import parse, read
 from fpgaprune.vendor.synth import DEFAULT_TIMEOUT_S, synth
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
-    "KINDS",
     "Maker",
     "Measurement",
     "find",
     "import_report",
+    "measurements",
     "missing",
     "parse",
     "read",

@@ -29,9 +29,6 @@ SCHEMA = "fpgaprune-measurement-1"
 FOLDER = "reports"
 """The folder of a project that keeps what tools said."""
 
-KINDS = (Kind.CSYNTH, Kind.POST_SYNTHESIS, Kind.POST_ROUTE)
-"""The kinds of numbers that vendor tools give."""
-
 REST = "all else"
 """The layer of what is in no kernel's module: the top, FIFOs, and kernels that the tool merged into it."""
 
@@ -163,6 +160,22 @@ def resources(project: ProjectFolder, kind: Kind) -> Resources:
         latency_cycles=cycles.latency_worst,
         layers=_rows(measurement, measurement.counts, depths, lower(project.design)),
         measured=measurement.measured,
+    )
+
+
+def measurements(project: ProjectFolder) -> tuple[Resources, ...]:
+    """Return what is kept of a project, kind by kind, where counts and cycles are known.
+
+    Raises:
+        InputError: a file is damaged, or belongs to other weights than the project.
+    """
+    kept = {kind: found for kind in Kind if kind is not Kind.ESTIMATE and (found := stored(project, kind))}
+    csynth = kept.get(Kind.CSYNTH)
+    cycles = {kind: found.cycles or (csynth.cycles if csynth else None) for kind, found in kept.items()}
+    return tuple(
+        resources(project, kind)
+        for kind, found in kept.items()
+        if found.counts and (known := cycles[kind]) and known.latency_worst is not None
     )
 
 

@@ -232,6 +232,14 @@ def is_alive(pid):
         return False
 
 
+def end(pids):
+    """Whether processes that were killed are gone, which a busy machine takes a moment for."""
+    deadline = time.monotonic() + 20
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(map(is_alive, pids))
+
+
 def children(tmp_path):
     path, deadline = tmp_path / "calls.pids", time.monotonic() + 60
     while not path.exists() or len(path.read_text().split()) < 2:
@@ -242,9 +250,9 @@ def children(tmp_path):
 
 def test_the_time_limit_ends_the_tool_and_its_children(net, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_MODE", "hang")
-    with pytest.raises(ToolError, match=r"took longer than its limit of 1\.5 s"):
-        synth(net, Maker.VITIS, timeout_s=1.5)
-    assert not any(map(is_alive, children(tmp_path)))
+    with pytest.raises(ToolError, match=r"took longer than its limit of 5 s"):
+        synth(net, Maker.VITIS, timeout_s=5)
+    assert end(children(tmp_path))
     assert stored(net, Kind.CSYNTH) is None
 
 
@@ -255,7 +263,7 @@ def test_an_interrupted_run_ends_its_tools_and_goes_on_where_it_was(net, calls, 
     pids = children(tmp_path)
     run.send_signal(signal.SIGINT)
     assert run.wait(timeout=60) == 130
-    assert not any(map(is_alive, pids))
+    assert end(pids)
     assert calls() == ["vitis-run csynth", "vivado synthesis"]
     assert synth(net, Maker.VIVADO).kind is Kind.POST_ROUTE
     assert calls() == ["vivado synthesis", "vivado route"]
