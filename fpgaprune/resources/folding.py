@@ -21,6 +21,7 @@ from fpgaprune.resources.layer_cost import (
     finish_lut,
     finish_luts,
     port_bits,
+    result_bits,
     signed_width,
     tree_cycles,
 )
@@ -177,8 +178,8 @@ def _registers(lanes: _Lanes) -> _Part:
         lut=choice + _selects(program, read) + ends + finish_lut(kernel.finish),
         ff=len(np.unique(program.column)) * width
         + len(program.part_row) * lanes.sum_width
-        + (int(rows.sum()) if lanes.merging > 1 or kernel.finish is not None else 0)
-        + port_bits(kernel.result),
+        + (lanes.merging - 1) * int(rows.sum())
+        + result_bits(kernel),
     )
 
 
