@@ -17,13 +17,15 @@ class Fabric:
     """Delays in ns of a family's slowest common speed grade, routing included, and the operand widths of a DSP slice.
 
     Delays are assumptions: an adder of about 20 bits is a look-up table, a carry chain and a net (DS181, DS925);
-    widths are from AMD UG479 (DSP48E1) and UG579 (DSP48E2).
+    widths are from AMD UG479 (DSP48E1) and UG579 (DSP48E2). ``packs`` tells whether additions after products and the
+    registers of both go into slices: both have room for them, but Yosys does so for DSP48E1 alone.
     """
 
     adder_ns: float
     multiplier_ns: float
     dsp_wide: int
     dsp_narrow: int
+    packs: bool
 
     def slices(self, one: int, other: int) -> int:
         """Return the DSP slices of a product of operands of these widths, each cut into what a slice takes."""
@@ -32,9 +34,9 @@ class Fabric:
 
 
 FABRICS: Mapping[Family, Fabric] = {
-    Family.XC7: Fabric(2.1, 4.2, 25, 18),
-    Family.XCU: Fabric(1.3, 2.8, 27, 18),
-    Family.XCUP: Fabric(1.0, 2.2, 27, 18),
+    Family.XC7: Fabric(2.1, 4.2, 25, 18, packs=True),
+    Family.XCU: Fabric(1.3, 2.8, 27, 18, packs=False),
+    Family.XCUP: Fabric(1.0, 2.2, 27, 18, packs=False),
 }
 
 CLOCK_SHARE = 0.73

@@ -37,7 +37,7 @@ SMALL = 30.0
 """Counts below it weigh as much as it: a look-up table more or less is no error."""
 
 LEAST = 0.25
-"""No amount counts for less, though what ends a sum seems to cost nothing here: mapping drops low bits of the sum with it."""
+"""No amount counts for less, though ends of sums seem to cost nothing: mapping drops low bits of the sums with them."""
 
 OTHERS = {"adders": 1.0, "lut": 1.0, "ff": 1.0, "lut_within": [0.5, 2.0], "ff_within": [0.5, 2.0]}
 """Kernels that are no matrices are not calibrated: what is told of them may be off by a factor of two."""

@@ -122,15 +122,18 @@ def stages(operations: Operations, fabric: Fabric, budget: float, *, ending: int
     return tuple(found)
 
 
-def live_bits(operations: Operations, cuts: tuple[int, ...], within: Flags) -> int:
+def live_bits(operations: Operations, cuts: tuple[int, ...], within: Flags, dropped: int = 0) -> int:
     """Return the bits that registers after the given levels hold: values made before each and read after it.
 
     Constants and low bits that are always zero need none, and the first register of a value ``within`` a DSP slice is
-    the slice's own.
+    the slice's own. Of rows that nothing else reads the lowest ``dropped`` bits are not kept.
     """
     level, last = operations.level, _last_read(operations)
     moving = operations.low != operations.high
-    bits = np.maximum(operations.width - np.minimum(operations.zeros, operations.width), 1) * moving
+    unused = operations.zeros.copy()
+    alone = _reads(operations)[operations.row] == 1
+    unused[operations.row[alone]] = np.maximum(unused[operations.row], dropped - operations.row_shift)[alone]
+    bits = np.maximum(operations.width - np.minimum(unused, operations.width), 1) * moving
     held = np.zeros(len(bits), dtype=np.int64)
     for cut in cuts:
         held += (level <= cut) & (last > cut)

@@ -18,8 +18,8 @@ AMOUNT_NAMES: Mapping[str, str] = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram
 
 KIND_MEANS: Mapping[Kind, str] = {
     Kind.ESTIMATE: (
-        "computed from the generated kernels in milliseconds: one look-up table an adder bit, delays rounded from "
-        "data sheets. It is not calibrated yet: use it to compare designs of this generator with each other, "
+        "computed from the generated kernels in milliseconds, for matrices calibrated on open synthesis of our own "
+        "kernels; delays are rounded from data sheets. Use it to compare designs of this generator with each other, "
         "not as a prediction of what the vendor's tool will report"
     ),
     Kind.OPEN_SYNTHESIS: "counted by Yosys (synth_xilinx) on the same kernels, before place and route",
@@ -30,7 +30,7 @@ KIND_MEANS: Mapping[Kind, str] = {
 """What each kind of number is, to follow 'LUT, FF, … are'."""
 
 KIND_NOTE: Mapping[Kind, str] = {
-    Kind.ESTIMATE: "estimate, not calibrated yet",
+    Kind.ESTIMATE: "estimate, calibrated on open synthesis",
     Kind.OPEN_SYNTHESIS: "open-synthesis, before place and route",
     Kind.CSYNTH: "csynth, the vendor's forecast",
     Kind.POST_SYNTHESIS: "post-synthesis, before place and route",

@@ -124,7 +124,7 @@ def _matvec(kernel: MatVecKernel, fabric: Fabric, budget: float) -> Physics:
 def _unfolded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> Physics:
     made = operations(kernel)
     slices = _slices(kernel, fabric)
-    within = pipeline.sliced(made) if slices == 1 else np.zeros(len(made.low), dtype=np.bool_)
+    within = pipeline.sliced(made) if slices == 1 and fabric.packs else np.zeros(len(made.low), dtype=np.bool_)
     multiplied, cuts = pipeline.multipliers(made), pipeline.cuts(kernel, fabric, budget)
     return cost(
         kernel,
@@ -134,10 +134,15 @@ def _unfolded(kernel: MatVecKernel, fabric: Fabric, budget: float) -> Physics:
         multipliers=multiplied,
         adders=pipeline.adder_tables(made, within),
         lut=finish_lut(kernel.finish),
-        ff=pipeline.live_bits(made, cuts, within) + result_bits(kernel),
+        ff=pipeline.live_bits(made, cuts, within, _dropped(kernel)) + result_bits(kernel),
         dsp=multiplied * slices,
         latency=len(cuts) + 1,
     )
+
+
+def _dropped(kernel: MatVecKernel) -> int:
+    """Return the low bits of sums that a finish drops without looking at them."""
+    return 0 if kernel.finish is None or kernel.finish.adds else max(kernel.finish.shift, 0)
 
 
 def _slices(kernel: MatVecKernel, fabric: Fabric) -> int:

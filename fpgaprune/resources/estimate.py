@@ -1,7 +1,7 @@
 """The estimate: physics of adders, multipliers, memories and pipeline cuts, from the lowered kernels alone.
 
-Not calibrated: one look-up table an adder bit, delays rounded from vendor data sheets. It is for comparing designs
-of this generator with each other, and every number of it is labelled `estimate`.
+Matrices are calibrated on open synthesis (`calibration`); delays are rounded from vendor data sheets. It is for
+comparing designs of this generator with each other, and every number of it is labelled `estimate`.
 """
 
 from __future__ import annotations

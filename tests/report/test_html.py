@@ -54,7 +54,7 @@ def test_question_and_answer_come_first(example):
         "The 95 % design fits the TUL PYNQ-Z2 with 27.5 times fewer LUTs than the 0 % design, "
         "and gives up 2.5 points of accuracy."
     )
-    assert header.one(class_="chip").text == "estimate, not calibrated yet"
+    assert header.one(class_="chip").text == "estimate, calibrated on open synthesis"
     tiles = [(div.one("dt").text, *(dd.text for dd in div.all("dd"))) for div in header.one("dl").all("div")]
     assert tiles == [
         ("Best design", "95 %", "fits the board"),
@@ -220,7 +220,7 @@ def test_verdicts_and_provenance(example):
         f"fpgaprune {__version__}",
         "out/digits/sparsity-95",
         "estimate: computed from the generated kernels",
-        "not calibrated yet",
+        "calibrated on open synthesis",
         "xc7z020clg400-1",
         "AMD DS190",
         "10 ns",

@@ -42,7 +42,7 @@ def test_rows_are_designs_with_units_kinds_and_ratios():
 
 def test_it_says_kind_board_answer_and_findings():
     text = markdown(example_comparison())
-    assert "TUL PYNQ-Z2, clock 10 ns. Kind of numbers: estimate, not calibrated yet" in text
+    assert "TUL PYNQ-Z2, clock 10 ns. Kind of numbers: estimate, calibrated on open synthesis" in text
     assert "27.5 times fewer LUTs" in text
     assert "Does pruning pay? pruning pays in every layer." in text
     assert "- fc2: non-zeros fell from 2048 to 487" in markdown(not_paying())
