@@ -15,7 +15,7 @@ from fpgaprune.passes import optimise
 from fpgaprune.passes.drop_rows import pick_rows
 from fpgaprune.paths import identifier
 from fpgaprune.schedule.loops import forward_loops
-from fpgaprune.schedule.plans import Folded, Multiply, Plan
+from fpgaprune.schedule.plans import Access, Folded, Multiply, Plan
 from fpgaprune.schedule.sums import is_summed, summed_matrix, sums_tensor
 from fpgaprune.schedule.vectors import as_vectors
 
@@ -65,14 +65,27 @@ class Design:
             msg = f"the clock period must be a positive number of ns, not {self.clock_ns}"
             raise InputError(msg)
         for op in matrices(self.graph):
-            if op.weights.nonzeros and op.output.name not in self.plans:
-                msg = f"{op.output.name}: no plan was made for this matrix"
-                raise InputError(msg)
+            if op.weights.nonzeros:
+                _check_plan(op, self.plans.get(op.output.name))
 
     @property
     def is_dataflow(self) -> bool:
         """Whether kernels are processes joined by streams; else they are one pipeline that takes a vector a cycle."""
         return self.is_by_position or any(isinstance(plan, Folded) for plan in self.plans.values())
+
+
+_SPARE_LANES = 1024
+"""Lanes beyond the non-zeros of a matrix that are suffered: waste, but no waste of memory."""
+
+
+def _check_plan(op: MatVec, plan: Plan | None) -> None:
+    name, nonzeros = op.output.name, op.weights.nonzeros
+    if plan is None:
+        msg = f"{name}: no plan was made for this matrix"
+        raise InputError(msg)
+    if isinstance(plan, Folded) and plan.access is Access.MEMORIES and plan.lanes > nonzeros + _SPARE_LANES:
+        msg = f"{name}: {plan.lanes} lanes with memories are far more than its {nonzeros} non-zeros can use"
+        raise InputError(msg)
 
 
 Planner: TypeAlias = Callable[[MatVec, Tensor], Plan]

@@ -16,6 +16,8 @@ from fpgaprune.schedule.plans import Access, Adders, Folded, Multiply, Plan, Str
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fpgaprune.sparse import Int64Array
+
 SCHEMA = "fpgaprune-plans-1"
 
 
@@ -70,11 +72,26 @@ def _from_data(data: Mapping[str, Any]) -> Plan:
             return Multiply()
         case Strategy.ADDERS:
             names = [field.name for field in fields(AdderGraph)[1:]]
-            return Adders(AdderGraph(int(data["inputs"]), *(np.array(data[name], dtype=np.int64) for name in names)))
+            return Adders(AdderGraph(_integer(data["inputs"]), *(_integers(data[name]) for name in names)))
         case Strategy.FOLDED:
-            return Folded(int(data["lanes"]), Access(data["access"]), int(data["banks"]), bool(data["fabric"]))
+            access, fabric = Access(data["access"]), data["fabric"]
+            if not isinstance(fabric, bool):
+                msg = f"fabric must be true or false, not {fabric!r}"
+                raise TypeError(msg)
+            return Folded(_integer(data["lanes"]), access, _integer(data["banks"]), fabric)
         case _:
             assert_never(strategy)
+
+
+def _integer(value: Any) -> int:  # noqa: ANN401  # any JSON value
+    if type(value) is not int:
+        msg = f"{value!r} is no whole number"
+        raise TypeError(msg)
+    return value
+
+
+def _integers(values: Any) -> Int64Array:  # noqa: ANN401  # any JSON value
+    return np.array([_integer(value) for value in values], dtype=np.int64)
 
 
 def _arrays(graph: AdderGraph) -> list[tuple[str, Any]]:

@@ -76,6 +76,8 @@ def test_a_network_too_large_to_be_built_side_by_side_is_sent_to_the_stream_inte
     graph = image(64)
     assert products_of(graph) > TERMS_LIMIT
     with pytest.raises(InputError, match=f"{products_of(graph)} products .*--io stream"):
+        as_vectors(graph)
+    with pytest.raises(InputError, match=r"16384 elements .*--io stream"):
         schedule(graph, PYNQ)
     assert schedule(graph, PYNQ, interface=Interface.STREAM).graph.tensors["y"].shape == (64, 64, 4)
 
