@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -61,6 +62,17 @@ def require(name: str) -> Path:
     return path
 
 
+_RUNNING: set[subprocess.Popen[str]] = set()
+"""Programs that run now, in whichever thread."""
+
+
+def end_all() -> None:
+    """Kill all programs that run in other threads, which then find that theirs has ended; for interruptions."""
+    for process in tuple(_RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(
     command: Sequence[str | Path], *, cwd: Path, timeout_s: float, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -85,6 +97,7 @@ def run(
     except OSError as error:
         msg = f"{words[0]} cannot be started: {error.strerror}"
         raise ToolError(msg) from error
+    _RUNNING.add(process)
     try:
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -92,6 +105,7 @@ def run(
         raise ToolError(msg) from error
     finally:
         _end(process)
+        _RUNNING.discard(process)
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 

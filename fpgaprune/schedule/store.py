@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 SCHEMA = "fpgaprune-plans-1"
 
+_LARGEST = 1 << 28
+"""Characters beyond which plans are not read."""
+
+_MOST_ELEMENTS, _MOST_BITS = 1 << 20, 256
+"""What no graph of additions needs more of: inputs, additions and rows; bits of what makes a value of the inputs.
+
+Within them the time and memory that a graph takes are bounded by its size, whatever a file says.
+"""
+
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading raises where JSON text does not hold what is expected in it."""
+
 
 def plans_to_text(plans: Mapping[str, Plan]) -> str:
     """Return plans by the name of their matrix as JSON text, one line a plan."""
@@ -33,17 +45,27 @@ def plans_from_text(text: str) -> dict[str, Plan]:
     Raises:
         InputError: not such text, of another schema, or with a plan that cannot be.
     """
+    if len(text) > _LARGEST:
+        msg = f"plans of more than {_LARGEST >> 20} million characters are not read; no board holds what they say"
+        raise InputError(msg)
     try:
         data = json.loads(text)
-        if data["schema"] != SCHEMA:
-            msg = f"plans have schema {data['schema']!r}, this version reads {SCHEMA!r}; generate the project again"
-            raise InputError(msg)
-        return {str(name): _from_data(each) for name, each in data["plans"].items()}
-    except FpgapruneError as error:
-        msg = f"these plans are damaged: {error}"
-        raise InputError(msg) from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        schema, plans = data["schema"], dict(data["plans"].items())
+    except _MALFORMED as error:
         msg = f"these are no plans: {type(error).__name__}: {error}"
+        raise InputError(msg) from error
+    if schema != SCHEMA:
+        msg = f"plans have schema {schema!r}, this version reads {SCHEMA!r}; generate the project again"
+        raise InputError(msg)
+    return {name: _of_matrix(name, each) for name, each in plans.items()}
+
+
+def _of_matrix(name: str, data: Any) -> Plan:  # noqa: ANN401  # any JSON value
+    try:
+        return _from_data(data)
+    except (*_MALFORMED, FpgapruneError) as error:
+        what = f"{error}" if isinstance(error, FpgapruneError) else f"{type(error).__name__}: {error}"
+        msg = f"these plans are damaged: {name}: {what}"
         raise InputError(msg) from error
 
 
@@ -71,8 +93,7 @@ def _from_data(data: Mapping[str, Any]) -> Plan:
         case Strategy.MULTIPLY:
             return Multiply()
         case Strategy.ADDERS:
-            names = [field.name for field in fields(AdderGraph)[1:]]
-            return Adders(AdderGraph(_integer(data["inputs"]), *(_integers(data[name]) for name in names)))
+            return Adders(_graph(data))
         case Strategy.FOLDED:
             access, fabric = Access(data["access"]), data["fabric"]
             if not isinstance(fabric, bool):
@@ -81,6 +102,27 @@ def _from_data(data: Mapping[str, Any]) -> Plan:
             return Folded(_integer(data["lanes"]), access, _integer(data["banks"]), fabric)
         case _:
             assert_never(strategy)
+
+
+def _graph(data: Mapping[str, Any]) -> AdderGraph:
+    inputs, arrays = _integer(data["inputs"]), [_integers(data[field.name]) for field in fields(AdderGraph)[1:]]
+    if not 0 <= inputs <= _MOST_ELEMENTS or any(len(array) > _MOST_ELEMENTS for array in arrays):
+        msg = f"a graph of additions must have 0…{_MOST_ELEMENTS} inputs, additions and rows"
+        raise InputError(msg)
+    graph = AdderGraph(inputs, *arrays)
+    if _bits(graph) > _MOST_BITS:
+        msg = f"a graph of additions must have coefficients of {_MOST_BITS} bits at most"
+        raise InputError(msg)
+    return graph
+
+
+def _bits(graph: AdderGraph) -> int:
+    """Return bits that no coefficient of a value exceeds, or some number above `_MOST_BITS`."""
+    bits = [1] * graph.inputs
+    operands = (graph.left, graph.left_shift, graph.right, graph.right_shift)
+    for left, left_shift, right, right_shift in zip(*(each.tolist() for each in operands), strict=True):
+        bits.append(min(1 + max(bits[left] + left_shift, bits[right] + right_shift), _MOST_BITS + 1))
+    return max(bits, default=0)
 
 
 def _integer(value: Any) -> int:  # noqa: ANN401  # any JSON value

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fpgaprune import tools
 from fpgaprune.emit.vectors import random_inputs
 from fpgaprune.errors import MismatchError, ToolError
 from fpgaprune.lower import MatVecKernel, lower
@@ -22,11 +23,12 @@ from fpgaprune.vendor.layers import LayerCounts
 from fpgaprune.vendor.tie import Identity, refuse_edited
 from fpgaprune.vendor.values import Counts, Cycles
 from fpgaprune.yosys.cells import Cells
-from fpgaprune.yosys.synthesise import DEFAULT_TIMEOUT_S, synthesise, version
+from fpgaprune.yosys.synthesise import DEFAULT_TIMEOUT_S, Equivalence, prove, synthesise, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fpgaprune.board import Family
     from fpgaprune.fixed import IntArray
     from fpgaprune.lower import Kernel, Lowered
     from fpgaprune.resources import Resources
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 RANDOM = 32
 """Random vectors on which the Verilog is simulated beside the stored ones."""
+
+PROVED_TEXT = 4000
+"""Characters of a module up to which its netlist is proved equal to it."""
 
 AT_ONCE = 2
 """Processes of Yosys that run at a time."""
@@ -62,8 +67,10 @@ def open_synthesis(
             text = "\n".join((texts[TOP], *boxes.values()))
             return synthesise(text, lowered.design.name, family, boxes=boxes, timeout_s=timeout_s)
         kernel = next(each for each in lowered.kernels if each.name == name)
-        module = modules[name]
-        found = synthesise(texts[f"{module}.v"], module, family, moving=_moving(kernel), timeout_s=timeout_s)
+        text, module = texts[f"{modules[name]}.v"], modules[name]
+        found = synthesise(text, module, family, moving=_moving(kernel), timeout_s=timeout_s)
+        if _is_small(text):
+            _require_proof(text, module, family, timeout_s)
         done.append(name)
         progress(f"{len(done)} of {len(modules)} kernels synthesised")
         return found
@@ -73,8 +80,20 @@ def open_synthesis(
         try:
             return dict(zip(names, pool.map(counted, names), strict=True))
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            tools.end_all()
             raise
+
+
+def _is_small(text: str) -> bool:
+    """Whether the netlist of a module is proved: one without multipliers, whose models in SAT are slow."""
+    return len(text) <= PROVED_TEXT and " * " not in text
+
+
+def _require_proof(text: str, module: str, family: Family, timeout_s: float) -> None:
+    if prove(text, module, family, timeout_s=timeout_s) is Equivalence.UNPROVED:
+        msg = f"{module}: the netlist that Yosys made could not be proved equal to its text; please report this network"
+        raise ToolError(msg)
 
 
 def _kernel_modules(texts: Mapping[str, str]) -> list[str]:

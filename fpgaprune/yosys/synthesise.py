@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fpgaprune.yosys.cells import Cells
 
 DEFAULT_TIMEOUT_S = 1200.0
-MEMORY_BYTES = 7 << 30
+MEMORY_BYTES = 4 << 30
 """What a process of Yosys may take; two run at a time."""
 
 _FLOW = "1"

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from fpgaprune import tools
 from fpgaprune.board import Family
 from fpgaprune.errors import ToolError
 from fpgaprune.yosys import Cells, Equivalence, synthesise
@@ -65,3 +66,25 @@ def test_without_pyosys_the_message_says_how_to_get_it(monkeypatch):
 
 def test_a_netlist_is_proved_equal_to_its_text():
     assert prove(ADDER, "adder", Family.XC7) is Equivalence.PROVED
+
+
+BROKEN = """
+import sys
+from pathlib import Path
+from fpgaprune.yosys import worker
+
+flow = worker.flow
+worker.flow = lambda family, top: [*flow(family, top), "setparam -set INIT 4'h7 t:LUT2"]
+worker.main(Path(sys.argv[1]))
+"""
+
+
+def test_a_broken_netlist_is_not_proved(monkeypatch, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    run = tools.run
+
+    def broken(command, **named):
+        return run([command[0], tmp_path / "broken.py", command[-1]], **named)
+
+    monkeypatch.setattr("fpgaprune.tools.run", broken)
+    assert prove(ADDER, "adder", Family.XC7) is Equivalence.UNPROVED
