@@ -25,7 +25,7 @@ AMOUNTS = ("lut", "ff", "dsp")
 def whole(quick: bool) -> dict[str, Any]:
     """Return what each design takes, its ratio to the dense one of its strategy, and the error of its estimate."""
     cases = [_case(QUICK["sizes"], QUICK["sparsity"], "adders")] if quick else list(_cases())
-    large = [] if quick else [run_part(__file__, strategy=each, **LARGE) for each in STRATEGIES[:2]]
+    large = [] if quick else [run_part(__file__, strategy=each, fresh=True, **LARGE) for each in STRATEGIES[:2]]
     every = [*cases, *large]
     return {
         "settings": {"board": BOARD, "kind": "open-synthesis", "bits": 8, "large": LARGE},
@@ -66,8 +66,8 @@ def _median(cases: Sequence[dict[str, Any]], name: str) -> float:
     return round((errors[len(errors) // 2] + errors[(len(errors) - 1) // 2]) / 2, 4)
 
 
-def part(sizes: Sequence[int], sparsity: float, strategy: str) -> dict[str, Any]:
-    """Synthesise one network, kernel by kernel, two at a time; without the results of earlier runs."""
+def part(sizes: Sequence[int], sparsity: float, strategy: str, fresh: bool = False) -> dict[str, Any]:
+    """Synthesise one network, kernel by kernel, two at a time; where ``fresh``, without the results of earlier runs."""
     import os
     import tempfile
 
@@ -87,7 +87,8 @@ def part(sizes: Sequence[int], sparsity: float, strategy: str) -> dict[str, Any]
     texts = print_rtl(lowered)
     (run,) = rtlsim([lowered], [random_inputs(of, 8)], files=[texts])
     with tempfile.TemporaryDirectory() as scratch:
-        os.environ["FPGAPRUNE_CACHE"] = scratch
+        if fresh:
+            os.environ["FPGAPRUNE_CACHE"] = scratch
         start = time.perf_counter()
         cells = sum(open_synthesis(lowered, texts).values(), Cells())
         seconds = time.perf_counter() - start

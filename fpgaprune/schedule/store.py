@@ -24,7 +24,7 @@ _LARGEST = 1 << 28
 """Characters beyond which plans are not read."""
 
 _MOST_ELEMENTS, _MOST_BITS = 1 << 20, 256
-"""What no graph of additions needs more of: inputs, additions and rows; bits of what makes a value of the inputs.
+"""What no graph of additions needs more of: inputs, additions and rows; bits of a value's coefficients in all.
 
 Within them the time and memory that a graph takes are bounded by its size, whatever a file says.
 """
@@ -110,19 +110,19 @@ def _graph(data: Mapping[str, Any]) -> AdderGraph:
         msg = f"a graph of additions must have 0…{_MOST_ELEMENTS} inputs, additions and rows"
         raise InputError(msg)
     graph = AdderGraph(inputs, *arrays)
-    if _bits(graph) > _MOST_BITS:
-        msg = f"a graph of additions must have coefficients of {_MOST_BITS} bits at most"
+    if _largest(graph) >= 2.0**_MOST_BITS:
+        msg = f"the coefficients of a graph of additions must add up to {_MOST_BITS} bits at most"
         raise InputError(msg)
     return graph
 
 
-def _bits(graph: AdderGraph) -> int:
-    """Return bits that no coefficient of a value exceeds, or some number above `_MOST_BITS`."""
-    bits = [1] * graph.inputs
+def _largest(graph: AdderGraph) -> float:
+    """Return a bound on the sum of the coefficients of any value, in absolute terms; it can be infinite."""
+    sums = [1.0] * graph.inputs
     operands = (graph.left, graph.left_shift, graph.right, graph.right_shift)
     for left, left_shift, right, right_shift in zip(*(each.tolist() for each in operands), strict=True):
-        bits.append(min(1 + max(bits[left] + left_shift, bits[right] + right_shift), _MOST_BITS + 1))
-    return max(bits, default=0)
+        sums.append(sums[left] * 2.0**left_shift + sums[right] * 2.0**right_shift)
+    return max(sums, default=0.0)
 
 
 def _integer(value: Any) -> int:  # noqa: ANN401  # any JSON value
