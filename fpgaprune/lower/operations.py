@@ -18,7 +18,7 @@ from fpgaprune.schedule import adder_graph as graphs
 from fpgaprune.sparse import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -111,12 +111,21 @@ class Operations:
         Raises:
             GraphError: a value outside its interval.
         """
-        chunk = max(1, _CHUNK // len(self.low))
-        parts = [self._rows(vectors[:, start : start + chunk]) for start in range(0, max(1, vectors.shape[1]), chunk)]
+        parts = [shift_left(values[self.row], self.row_shift[:, np.newaxis]) for values in self.values(vectors)]
         return as_mantissas(np.concatenate(parts, axis=1))
 
-    def _rows(self, vectors: IntArray) -> IntArray:
-        values = np.empty((len(self.low), vectors.shape[1]), dtype=np.int64 if self._in_int64 else object)
+    def values(self, vectors: IntArray) -> Iterator[IntArray]:
+        """Yield every value, the inputs included, as (values, some of n) for successive ``vectors`` (inputs, n).
+
+        Raises:
+            GraphError: a value outside its interval.
+        """
+        chunk = max(1, _CHUNK // len(self.low))
+        for start in range(0, max(1, vectors.shape[1]), chunk):
+            yield self._checked(vectors[:, start : start + chunk])
+
+    def _checked(self, vectors: IntArray) -> IntArray:
+        values: IntArray = np.empty((len(self.low), vectors.shape[1]), dtype=np.int64 if self._in_int64 else object)
         values[: self.inputs] = vectors
         for places in self._steps:
             values[self.inputs + places] = self._values(places, values)
@@ -125,7 +134,7 @@ class Operations:
             wrong = int(np.flatnonzero(((values < low) | (values > high)).any(axis=1))[0])
             msg = f"value {wrong} of a matrix leaves its interval {self.low[wrong]}…{self.high[wrong]}"
             raise GraphError(msg)
-        return shift_left(values[self.row], self.row_shift[:, np.newaxis])
+        return values
 
     def _values(self, places: Int64Array, values: IntArray) -> IntArray:
         """Return the values of operations of one kind whose operands are known."""

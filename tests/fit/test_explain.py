@@ -69,7 +69,7 @@ def test_pruning_is_named_in_weights_and_only_while_one_is_left():
 
 
 def test_words_of_less_than_half_the_bits_are_no_near_setting():
-    assert re.search(r"quantise to about 5 instead of 6 bits", refusal(IMAGES, budget=Budget(lut=0.02)))
+    assert re.search(r"quantise to about 4 instead of 6 bits", refusal(IMAGES, budget=Budget(lut=0.018)))
     assert "quantise" not in refusal(IMAGES, budget=Budget(lut=0.015))
 
 

@@ -232,6 +232,11 @@ def is_alive(pid):
         return False
 
 
+def hear_interrupts():
+    """A shell lets what it starts in the background ignore them, and they inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def end(pids):
     """Whether processes that were killed are gone, which a busy machine takes a moment for."""
     deadline = time.monotonic() + 20
@@ -259,7 +264,7 @@ def test_the_time_limit_ends_the_tool_and_its_children(net, tmp_path, monkeypatc
 def test_an_interrupted_run_ends_its_tools_and_goes_on_where_it_was(net, calls, tmp_path):
     environment = os.environ | {"FAKE_MODE": "hang", "FAKE_AT": "synthesis"}
     words = [sys.executable, "-m", "fpgaprune.cli", "synth", str(net.path), "--tool", "vivado"]
-    run = subprocess.Popen(words, env=environment)
+    run = subprocess.Popen(words, env=environment, preexec_fn=hear_interrupts)
     pids = children(tmp_path)
     run.send_signal(signal.SIGINT)
     assert run.wait(timeout=60) == 130
@@ -272,7 +277,7 @@ def test_an_interrupted_run_ends_its_tools_and_goes_on_where_it_was(net, calls, 
 def test_two_runs_in_one_folder_do_not_mix(net, tmp_path):
     environment = os.environ | {"FAKE_MODE": "hang"}
     words = [sys.executable, "-m", "fpgaprune.cli", "synth", str(net.path), "--tool", "vitis"]
-    run = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+    run = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL, preexec_fn=hear_interrupts)
     children(tmp_path)
     try:
         with pytest.raises(ToolError, match="another synthesis is at work"):
