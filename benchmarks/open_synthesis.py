@@ -28,7 +28,7 @@ def whole(quick: bool) -> dict[str, Any]:
     large = [] if quick else [run_part(__file__, strategy=each, fresh=True, **LARGE) for each in STRATEGIES[:2]]
     every = [*cases, *large]
     return {
-        "settings": {"board": BOARD, "kind": "open-synthesis", "bits": 8, "large": LARGE},
+        "settings": {"networks": NETWORKS, "board": BOARD, "kind": "open-synthesis", "bits": 8, "large": LARGE},
         "results": {"cases": cases, "large": large},
         "claims": [
             claim("median error of the estimate of LUT", _median(every, "lut"), at_most=0.05),

@@ -55,15 +55,19 @@ class BoardResources:
 _RESOURCES = tuple(each.name for each in fields(BoardResources))
 _SOURCED = ("part", "clock_ns", *_RESOURCES)
 _TOP = ("name", "title", "part", "family", "clock_ns", "resources", "sources")
+_OPTIONAL = ("static_w",)
+_MOST_W = 1e4
 
 
 @dataclass(frozen=True)
 class Board:
     """One board: its part, its default clock period in ns, its resources, and the source of each figure by field.
 
+    ``static_w`` is the power in watts of a configured device whose clocks stand still; None where none is published.
+
     Raises:
-        InputError: a text is empty, the clock is no positive period, a figure has no source, or UltraRAM is claimed
-            for a family that has none.
+        InputError: a text is empty, the clock is no positive period, the power is no positive number, a figure has no
+            source, or UltraRAM is claimed for a family that has none.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Board:
     clock_ns: float
     resources: BoardResources
     sources: Mapping[str, str] = field(hash=False, repr=False)
+    static_w: float | None = None
 
     def __post_init__(self) -> None:
         # Names and parts are written into scripts of vendor tools and into paths, hence the narrow alphabet.
@@ -83,8 +88,11 @@ class Board:
         if self.family is not Family.XCUP and self.resources.uram:
             msg = f"resources.uram must be 0 for family {self.family.value}, not {self.resources.uram}"
             raise InputError(msg)
-        _check_keys("sources", self.sources, _SOURCED)
-        for name in _SOURCED:
+        if self.static_w is not None:
+            _check_power("static_w", self.static_w)
+        sourced = _SOURCED if self.static_w is None else (*_SOURCED, "static_w")
+        _check_keys("sources", self.sources, sourced)
+        for name in sourced:
             _check_line(f"sources.{name}", self.sources[name])
 
 
@@ -142,6 +150,7 @@ def to_data(board: Board) -> dict[str, Any]:
         "part": board.part,
         "family": board.family.value,
         "clock_ns": board.clock_ns,
+        **({} if board.static_w is None else {"static_w": board.static_w}),
         "resources": {name: getattr(board.resources, name) for name in _RESOURCES},
         "sources": dict(board.sources),
     }
@@ -184,7 +193,7 @@ def _table(path: Path) -> dict[str, Any]:
 
 
 def _board(table: dict[str, Any], stem: str) -> Board:
-    _check_keys("", table, _TOP)
+    _check_keys("", table, _TOP, _OPTIONAL)
     for name in ("resources", "sources"):
         if not isinstance(table[name], dict):
             msg = f"{name} must be a table, not {_shown(table[name])}"
@@ -194,6 +203,8 @@ def _board(table: dict[str, Any], stem: str) -> Board:
         raise InputError(msg)
     _check_keys("resources", table["resources"], _RESOURCES)
     _check_period("clock_ns", table["clock_ns"])
+    if "static_w" in table:
+        _check_power("static_w", table["static_w"])
     return Board(
         name=table["name"],
         title=table["title"],
@@ -202,6 +213,7 @@ def _board(table: dict[str, Any], stem: str) -> Board:
         clock_ns=float(table["clock_ns"]),
         resources=BoardResources(**table["resources"]),
         sources=table["sources"],
+        static_w=float(table["static_w"]) if "static_w" in table else None,
     )
 
 
@@ -214,11 +226,11 @@ def _family(value: object) -> Family:
     return Family(value)
 
 
-def _check_keys(where: str, table: Iterable[str], expected: tuple[str, ...]) -> None:
-    prefix = f"{where}." if where else ""
+def _check_keys(where: str, table: Iterable[str], expected: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    prefix, known = f"{where}." if where else "", (*expected, *optional)
     for key in table:
-        if key not in expected:
-            msg = f"{prefix}{_plain(key)} is not a field of a board{suggest(key, expected)}"
+        if key not in known:
+            msg = f"{prefix}{_plain(key)} is not a field of a board{suggest(key, known)}"
             raise InputError(msg)
     for key in expected:
         if key not in table:
@@ -238,6 +250,12 @@ def _check_period(name: str, value: object) -> None:
     # The comparison is false for NaN; the upper bound keeps infinity and integers beyond a float out.
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _SLOWEST_NS:
         msg = f"{name} must be a number of nanoseconds above 0 and up to {_SLOWEST_NS:.0f}, not {_shown(value)}"
+        raise InputError(msg)
+
+
+def _check_power(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MOST_W:
+        msg = f"{name} must be a number of watts above 0 and up to {_MOST_W:.0f}, not {_shown(value)}"
         raise InputError(msg)
 
 

@@ -1,0 +1,153 @@
+"""What switches in the lanes of a folded matrix, slot by slot."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune.energy.toggles import NOTHING, chunk_size, in_time, in_turn, rates
+from fpgaprune.energy.values import Switching
+from fpgaprune.fabric import DSP_FROM_WIDTH, in_block_ram, places
+from fpgaprune.fixed import as_mantissas, bounds
+from fpgaprune.lower.operations import widths
+from fpgaprune.lower.partial import partial_sums
+from fpgaprune.schedule import Folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fpgaprune.energy.toggles import FloatArray
+    from fpgaprune.fixed import IntArray
+    from fpgaprune.lower import MatVecKernel, Word
+    from fpgaprune.lower.partial import PartialSums
+    from fpgaprune.schedule.lanes import Banks
+    from fpgaprune.sparse import Int64Array
+
+
+def folded(kernel: MatVecKernel, vectors: IntArray) -> Switching:
+    """Return what switches for each of successive ``vectors`` (columns, n), result registers and finish aside."""
+    given = vectors.astype(object) if _is_wide(kernel, vectors) else vectors
+    sums, banks = partial_sums(kernel), kernel.program.banks
+    common = _work(kernel, sums, given) + _merged(kernel, given)
+    if banks is None:
+        return common + _registers(kernel, sums, given)
+    return common + _memories(kernel, sums, banks, given)
+
+
+def _is_wide(kernel: MatVecKernel, vectors: IntArray) -> bool:
+    return kernel.weights.magnitude(max(map(abs, bounds(vectors)))) >= 1 << 62
+
+
+def _work(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray) -> Switching:
+    """Operands, products and running sums of all lanes, in every slot of every vector."""
+    lanes = kernel.program
+    word, weight = kernel.source.word, sums.weight_word
+    width = np.concatenate(
+        [
+            np.full(lanes.lanes, word.width),
+            np.full(lanes.lanes, weight.width),
+            widths(sums.lane_product_low, sums.lane_product_high),
+            widths(sums.lane_low, sums.lane_high),
+        ]
+    )
+    found = np.split(rates(lane_values(kernel, vectors), width), 4)
+    operand, factor, product, running = (float(each.sum()) * lanes.slots for each in found)
+    soft = _in_fabric(kernel, word, weight)
+    pairs = (_signed(weight) * operand + _signed(word) * factor) / 2
+    return Switching(
+        toggled=product + running,
+        possible=float(width[2 * lanes.lanes :].sum()) * lanes.slots,
+        logic=running,
+        registers=operand + running + (product if soft else 0.0),
+        hard=0.0 if soft else pairs,
+        soft=pairs if soft else 0.0,
+    ) + _read(lanes.slots, _fields(kernel, sums), lanes.lanes * lanes.slots)
+
+
+def lane_values(kernel: MatVecKernel, vectors: IntArray) -> Iterator[IntArray]:
+    """Yield operand, weight, product and running sum of every lane (4 * lanes, moments) for successive vectors."""
+    lanes = kernel.program
+    shape = lanes.lanes, lanes.slots
+    weight = np.zeros(shape, dtype=np.int64)
+    weight[lanes.lane, lanes.slot] = lanes.weight
+    column, start = _columns(kernel), _starts(kernel)
+    count = chunk_size(4 * lanes.lanes * lanes.slots)
+    for begin in range(0, vectors.shape[1], count):
+        operand = vectors[:, begin : begin + count][column]
+        factor = np.broadcast_to(weight.astype(operand.dtype)[..., np.newaxis], operand.shape)
+        product = operand * factor
+        total = np.cumsum(product, axis=1, dtype=product.dtype)  # int64 that overflows wraps back
+        running = total - np.take_along_axis(total - product, start[..., np.newaxis], axis=1)
+        yield in_time(np.concatenate([operand, factor, product, running]))
+
+
+def _columns(kernel: MatVecKernel) -> Int64Array:
+    """Return the column that each lane reads in each slot (lanes, slots); as the C++ does, also where it is idle."""
+    lanes = kernel.program
+    if lanes.banks is None:
+        count = np.zeros((lanes.lanes, kernel.source.size), dtype=np.int64)
+        np.add.at(count, (lanes.lane, lanes.column), 1)
+        idle = count.argmax(axis=1)
+    else:
+        idle = np.maximum(_elements(kernel, lanes.banks)[:, 0], 0).repeat(_plan(kernel).groups)
+    column = np.repeat(idle[:, np.newaxis], lanes.slots, axis=1)
+    column[lanes.lane, lanes.slot] = lanes.column
+    return column
+
+
+def _starts(kernel: MatVecKernel) -> Int64Array:
+    """Return the slot in which the part of each slot starts (lanes, slots)."""
+    lanes = kernel.program
+    start = np.zeros((lanes.lanes, lanes.slots), dtype=np.int64)
+    start[lanes.part_lane, lanes.part_start] = lanes.part_start
+    return np.maximum.accumulate(start, axis=1)
+
+
+def _elements(kernel: MatVecKernel, banks: Banks) -> Int64Array:
+    """Return the column at each place of each bank (banks, depth)."""
+    found = np.full((_plan(kernel).banks, banks.depth), NOTHING)
+    read = np.unique(kernel.weights.column)
+    found[banks.bank[read], banks.address[read]] = read
+    return found
+
+
+def _plan(kernel: MatVecKernel) -> Folded:
+    assert isinstance(kernel.plan, Folded)  # noqa: S101  # only folded matrices have lanes
+    return kernel.plan
+
+
+def _signed(word: Word) -> int:
+    return word.width + (not word.signed)
+
+
+def _in_fabric(kernel: MatVecKernel, word: Word, weight: Word) -> bool:
+    """Whether multipliers are look-up tables, as the estimate has it."""
+    return _plan(kernel).fabric or min(_signed(word), _signed(weight)) < DSP_FROM_WIDTH
+
+
+def _fields(kernel: MatVecKernel, sums: PartialSums) -> tuple[int, ...]:
+    """Return the widths of the tables that each lane reads a word of in each slot."""
+    banks = kernel.program.banks
+    weight = sums.weight_word.width, 1
+    return weight if banks is None else (*weight, places(banks.depth), 1, places(banks.rounds))
+
+
+def _read(words: int, fields: tuple[int, ...], count: int) -> Switching:
+    """Return ``count`` reads of a word of each of some memories of so many words."""
+    bram = sum(width for width in fields if in_block_ram(words, width))
+    return Switching(table_bits=count * (sum(fields) - bram), bram_bits=count * bram)
+
+
+def _merged(kernel: MatVecKernel, vectors: IntArray) -> Switching:
+    """The sums of parts and bias: of each row an adder tree, with memories of each group, whose rows take turns."""
+    row, adders = _rows_in_turn(kernel)
+    sums = as_mantissas(kernel.weights.csr @ vectors) if vectors.dtype != object else _exact(kernel, vectors)
+    width = _row_widths(kernel)
+    toggled = rates(in_turn(sums + kernel.bias[:, np.newaxis], row), width) * row.shape[1]
+    return Switching(
+        toggled=float(toggled.sum()),
+        possible=float(width.sum()) * row.shape[1],
+        logic=float((toggled * adders).sum()),
+    )
