@@ -273,6 +273,33 @@ def _print_resources(resources: Resources, project: ProjectFolder) -> None:
 
 
 @app.command()
+def energy(
+    folder: Folder,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(help="Successive inputs, an .npy or .npz as of csim; by default the vectors that it keeps."),
+    ] = None,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Time limit of the build and of the run.")] = 1800.0,
+    as_json: Json = False,
+) -> None:
+    """Estimate the energy of an inference from the switching that C-simulation shows on real inputs."""
+    from fpgaprune.energy import energy as estimated
+    from fpgaprune.energy import to_data
+    from fpgaprune.report import layer_kinds, print_energy
+    from fpgaprune.sim import ProjectFolder
+    from fpgaprune.sim.inputs import load_inputs
+
+    project = ProjectFolder.load(folder)
+    design = project.design
+    chosen = None if inputs is None else load_inputs(inputs, design.graph)
+    found = estimated(project, chosen, timeout_s=timeout_s)
+    if as_json:
+        _print_json(to_data(found))
+        return
+    print_energy(found, design.board, design.name, layer_kinds(project.manifest), _console())
+
+
+@app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Generated projects.", show_default=False)],
     html: Annotated[Path | None, typer.Option(help="Write a page as well.")] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,15 +9,15 @@ import numpy as np
 from fpgaprune.energy.toggles import NOTHING, chunk_size, in_time, in_turn, rates
 from fpgaprune.energy.values import Switching
 from fpgaprune.fabric import DSP_FROM_WIDTH, in_block_ram, places
-from fpgaprune.fixed import as_mantissas, bounds
+from fpgaprune.fixed import add, as_mantissas, bounds
 from fpgaprune.lower.operations import widths
 from fpgaprune.lower.partial import partial_sums
+from fpgaprune.resources.layer_cost import signed_width
 from fpgaprune.schedule import Folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fpgaprune.energy.toggles import FloatArray
     from fpgaprune.fixed import IntArray
     from fpgaprune.lower import MatVecKernel, Word
     from fpgaprune.lower.partial import PartialSums
@@ -55,11 +54,11 @@ def _work(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray) -> Switchi
     found = np.split(rates(lane_values(kernel, vectors), width), 4)
     operand, factor, product, running = (float(each.sum()) * lanes.slots for each in found)
     soft = _in_fabric(kernel, word, weight)
-    pairs = (_signed(weight) * operand + _signed(word) * factor) / 2
+    pairs = (signed_width(weight) * operand + signed_width(word) * factor) / 2
     return Switching(
         toggled=product + running,
         possible=float(width[2 * lanes.lanes :].sum()) * lanes.slots,
-        logic=running,
+        logic=running + (operand if lanes.banks is None else 0.0),  # the multiplexers of registers
         registers=operand + running + (product if soft else 0.0),
         hard=0.0 if soft else pairs,
         soft=pairs if soft else 0.0,
@@ -118,13 +117,9 @@ def _plan(kernel: MatVecKernel) -> Folded:
     return kernel.plan
 
 
-def _signed(word: Word) -> int:
-    return word.width + (not word.signed)
-
-
 def _in_fabric(kernel: MatVecKernel, word: Word, weight: Word) -> bool:
     """Whether multipliers are look-up tables, as the estimate has it."""
-    return _plan(kernel).fabric or min(_signed(word), _signed(weight)) < DSP_FROM_WIDTH
+    return _plan(kernel).fabric or min(signed_width(word), signed_width(weight)) < DSP_FROM_WIDTH
 
 
 def _fields(kernel: MatVecKernel, sums: PartialSums) -> tuple[int, ...]:
@@ -141,13 +136,63 @@ def _read(words: int, fields: tuple[int, ...], count: int) -> Switching:
 
 
 def _merged(kernel: MatVecKernel, vectors: IntArray) -> Switching:
-    """The sums of parts and bias: of each row an adder tree, with memories of each group, whose rows take turns."""
+    """The sums of parts and bias: an adder tree for each row, or with memories for each group, whose rows take turns.
+
+    Every adder of a tree is taken to toggle as its result does.
+    """
     row, adders = _rows_in_turn(kernel)
-    sums = as_mantissas(kernel.weights.csr @ vectors) if vectors.dtype != object else _exact(kernel, vectors)
-    width = _row_widths(kernel)
-    toggled = rates(in_turn(sums + kernel.bias[:, np.newaxis], row), width) * row.shape[1]
+    sums = add(as_mantissas(kernel.program.apply(vectors, kernel.result.size)), kernel.bias[:, np.newaxis])
+    width = widths(kernel.sums.low, kernel.sums.high)
+    if kernel.program.banks is not None:
+        width = np.full(len(row), width.max())
+    toggled = rates(in_turn(sums, row), width) * row.shape[1]
     return Switching(
         toggled=float(toggled.sum()),
         possible=float(width.sum()) * row.shape[1],
         logic=float((toggled * adders).sum()),
     )
+
+
+def _rows_in_turn(kernel: MatVecKernel) -> tuple[Int64Array, Int64Array]:
+    """Return the row that each tree adds up in each round (trees, rounds), and the adders of each tree."""
+    lanes, plan = kernel.program, _plan(kernel)
+    if lanes.banks is None:
+        terms = np.bincount(lanes.part_row, minlength=kernel.result.size) + (kernel.bias != 0)
+        return np.arange(kernel.result.size)[:, np.newaxis], np.maximum(terms - 1, 0)
+    row = np.full((plan.groups, lanes.banks.rounds), NOTHING)
+    row[lanes.banks.group, lanes.banks.position] = np.arange(kernel.result.size)
+    return row, np.full(plan.groups, plan.banks - 1 + int(kernel.bias.any()))
+
+
+def _registers(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray) -> Switching:
+    """The beat that is held, and a register for each part."""
+    lanes = kernel.program
+    columns = np.unique(lanes.column)
+    beat = rates(iter([vectors[columns]]), np.full(len(columns), kernel.source.word.width))
+    parts = rates(_parts(kernel, vectors), widths(sums.part_low, sums.part_high))
+    return Switching(registers=float(beat.sum() + parts.sum()))
+
+
+def _parts(kernel: MatVecKernel, vectors: IntArray) -> Iterator[IntArray]:
+    """Yield the sum of each part (parts, some of n)."""
+    lanes = kernel.program
+    starts = np.flatnonzero(np.diff(lanes.part, prepend=-1))
+    order = np.argsort(lanes.part[starts])
+    count = chunk_size(len(lanes.weight))
+    for begin in range(0, vectors.shape[1], count):
+        block = vectors[:, begin : begin + count]
+        products = block[lanes.column] * lanes.weight.astype(block.dtype)[:, np.newaxis]
+        yield np.add.reduceat(products, starts)[order]
+
+
+def _memories(kernel: MatVecKernel, sums: PartialSums, banks: Banks, vectors: IntArray) -> Switching:
+    """Banks that are filled element by element, each lane's copy of its bank, and its partial sums."""
+    lanes, width = kernel.program, kernel.source.word.width
+    element = _elements(kernel, banks)
+    columns = element[element != NOTHING]
+    beat = rates(iter([vectors[columns]]), np.full(len(columns), width))
+    filled = rates(in_turn(vectors, element), np.full(len(element), width))
+    entering = float(filled.sum()) * banks.depth
+    moved = _read(2 * banks.stride, (width,), lanes.lanes * (banks.depth + lanes.slots))
+    kept = _read(2 * banks.part_stride, (sums.sum_word.width,), len(lanes.part_row) + lanes.lanes * banks.rounds)
+    return Switching(logic=entering, registers=float(beat.sum()) + entering) + moved + kept

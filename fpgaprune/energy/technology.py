@@ -71,9 +71,11 @@ TECHNOLOGIES: Mapping[Family, Technology] = {
 
 @dataclass(frozen=True)
 class Costs:
-    """Energies in pJ: of a bit that toggles in look-up tables (``logic``) or in a register, of a flip-flop's clock for
-    a cycle, of a pair of bits of a product at activity 1 in a DSP slice or in look-up tables, of a bit read from a
-    memory of look-up tables or from block RAM.
+    """Energies in pJ of what switches.
+
+    ``logic`` and ``register`` are those of a bit that toggles, ``clock`` that of a flip-flop's clock for a cycle,
+    ``hard_product`` and ``soft_product`` those of a pair of bits of a product at activity 1, in a DSP slice or in
+    look-up tables, ``table_bit`` and ``bram_bit`` those of a bit read from such a table or from block RAM.
     """
 
     logic: float

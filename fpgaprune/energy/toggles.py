@@ -48,7 +48,8 @@ def _toggled(series: IntArray, width: Int64Array) -> Int64Array:
         pairs = zip(masks, changed.tolist(), strict=True)
         return np.array([sum((word & mask).bit_count() for word in row) for mask, row in pairs], dtype=np.int64)
     masked = np.ascontiguousarray(changed & _masks(width)[:, np.newaxis])
-    return _ONES[masked.view(np.uint8)].sum(axis=1, dtype=np.int64)
+    ones: Int64Array = _ONES[masked.view(np.uint8)].sum(axis=1, dtype=np.int64)
+    return ones
 
 
 _ONES = frozen(np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1).sum(axis=1, dtype=np.uint8))

@@ -10,6 +10,7 @@ from fpgaprune.report.comparison import (
     layer_kinds,
 )
 from fpgaprune.report.costs import costs, print_boards, print_chosen, print_resources
+from fpgaprune.report.energy import print_energy
 from fpgaprune.report.html import write_page
 from fpgaprune.report.markdown import markdown
 from fpgaprune.report.terminal import print_comparison
@@ -28,6 +29,7 @@ __all__ = [
     "print_boards",
     "print_chosen",
     "print_comparison",
+    "print_energy",
     "print_resources",
     "write_page",
     "write_report",

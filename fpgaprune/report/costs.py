@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fpgaprune.board import Board
+    from fpgaprune.energy import LayerEnergy
     from fpgaprune.fit import ChosenLayer, Fitted
     from fpgaprune.resources import LayerResources, Resources
 
@@ -37,7 +38,7 @@ def print_resources(resources: Resources, board: Board, title: str, kinds: Mappi
     columns = _numbers("non-zeros", *map(wording.AMOUNT_NAMES.__getitem__, amounts), "latency\n[cycles]")
     lines = [
         _line(
-            foreign(_called(layer, kinds), console),
+            foreign(called(layer, kinds), console),
             map(wording.count, (layer.nonzeros, *(getattr(layer, name) for name in amounts), layer.latency_cycles)),
         )
         for layer in resources.layers
@@ -128,11 +129,11 @@ def _print_head(title: str, board: Board, resources: Resources, console: Console
     say(console, foreign(f"{title} on {board.title}: {resources.kind.value}", console, style="bold"))
 
 
-def _called(layer: LayerResources, kinds: Mapping[str, str]) -> str:
+def called(layer: LayerResources | LayerEnergy, kinds: Mapping[str, str]) -> str:
     """Return how a kernel is called; of what is no matrix its part in the layer, such as a window, is told."""
     kind = kinds.get(layer.layer, "") if layer.nonzeros else ""
-    called = wording.layer(layer.layer, kind)
-    return called if layer.nonzeros else f"{called} ({layer.strategy})"
+    name = wording.layer(layer.layer, kind)
+    return name if layer.nonzeros else f"{name} ({layer.strategy})"
 
 
 def _numbers(*heads: str) -> list[Column]:

@@ -1,0 +1,118 @@
+"""The words of every port, measured in C-simulation and checked against what the kernels compute in Python."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fpgaprune import tools
+from fpgaprune.emit.names import names_of
+from fpgaprune.emit.vectors import to_text
+from fpgaprune.errors import InputError, MismatchError, ToolError
+from fpgaprune.evaluate import check_inputs
+from fpgaprune.fixed import as_mantissas
+from fpgaprune.lower import ForkKernel, Lowered, ScanKernel, layer_of, run
+from fpgaprune.sim.csim import build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.fixed import IntArray
+    from fpgaprune.lower.interpret import Words
+    from fpgaprune.sim import ProjectFolder
+
+_LEAST = 2
+"""Samples from which something can toggle."""
+
+
+def measured(folder: ProjectFolder, lowered: Lowered, inputs: tuple[IntArray, ...], timeout_s: float) -> Words:
+    """Return the words of every port (samples, beats, size) that a project's C++ computes of inputs (samples, *shape).
+
+    Those inside loops are not traced: they are computed in Python from the traced words that enter the loop.
+
+    Raises:
+        InputError: inputs that do not fit the graph, or fewer than two samples.
+        ToolError: no compiler, a failed build, a crash, or the time limit.
+        MismatchError: the C++ computes something else than the kernels; the message names the first layer.
+    """
+    samples = check_inputs(lowered.design.graph, inputs)
+    if samples < _LEAST:
+        msg = f"switching is seen from one input to the next: give at least {_LEAST} samples, not {samples}"
+        raise InputError(msg)
+    words = run(lowered, *inputs)
+    _compare(folder, lowered, words, traced(folder, inputs, timeout_s))
+    return words | _inside(lowered, words)
+
+
+def traced(folder: ProjectFolder, inputs: tuple[IntArray, ...], timeout_s: float) -> dict[str, IntArray]:
+    """Return the words (samples, words) of each tensor by its C++ name that the traced testbench of a project writes.
+
+    Raises:
+        ToolError: no compiler, a failed build, a crash, the time limit, or a trace of something else.
+    """
+    program = build(folder.path, "testbench_trace", timeout_s)
+    with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
+        vectors, output = Path(scratch) / "input.dat", Path(scratch) / "trace.dat"
+        vectors.write_text(to_text(inputs), encoding="ascii")
+        command: list[str | Path] = [program.resolve(), "--trace", vectors, output]
+        result = tools.run(command, cwd=Path(scratch), timeout_s=timeout_s)
+        if result.returncode:
+            msg = f"{program.name} failed with exit code {result.returncode}: {tools.tail(result.stderr)}"
+            raise ToolError(msg)
+        return _read(output)
+
+
+def _read(path: Path) -> dict[str, IntArray]:
+    found: dict[str, list[list[int]]] = {}
+    try:
+        with path.open(encoding="ascii") as lines:
+            for line in lines:
+                name, *fields = line.split()
+                found.setdefault(name, []).append(list(map(int, fields)))
+        return {name: as_mantissas(np.array(rows, dtype=_type(rows))) for name, rows in found.items()}
+    except (OSError, ValueError) as error:
+        msg = f"the traced testbench wrote no complete trace: {error}"
+        raise ToolError(msg) from error
+
+
+def _type(rows: list[list[int]]) -> type:
+    ends = [end for row in rows if row for end in (min(row), max(row))]
+    return np.int64 if min(ends, default=0) >= -(1 << 63) and max(ends, default=0) < 1 << 63 else object
+
+
+def _compare(folder: ProjectFolder, lowered: Lowered, words: Words, trace: Mapping[str, IntArray]) -> None:
+    names = names_of(lowered)
+    for kernel in lowered.kernels:
+        if isinstance(kernel, ForkKernel):
+            continue
+        expected, got = words[kernel.result.name], trace.get(names[kernel.name])
+        if got is None or not np.array_equal(got, expected.reshape(len(expected), -1)):
+            msg = (
+                f"{layer_of(kernel)}: the C++ does not compute what the kernels compute; "
+                f"`fpgaprune csim {folder.path}` tells more"
+            )
+            raise MismatchError(msg)
+
+
+def _inside(lowered: Lowered, words: Words) -> Words:
+    """Return the words inside all loops (samples, steps * beats, size)."""
+    found: Words = {}
+    for kernel in lowered.kernels:
+        if isinstance(kernel, ScanKernel):
+            found |= _steps(lowered, kernel, words[kernel.source.name])
+    return found
+
+
+def _steps(lowered: Lowered, kernel: ScanKernel, entering: IntArray) -> Words:
+    inputs = (kernel.step, *(state.before for state in kernel.states))
+    body = Lowered(lowered.design, inputs, kernel.body, (), {})
+    states = [np.tile(as_mantissas(list(state.initial)), (len(entering), 1)) for state in kernel.states]
+    steps = []
+    for beat in range(kernel.source.beats):
+        known = run(body, entering[:, beat], *states)
+        states = [known[state.after.name].reshape(len(entering), -1) for state in kernel.states]
+        steps.append(known)
+    return {name: np.concatenate([step[name] for step in steps], axis=1) for name in steps[0]}
