@@ -44,7 +44,7 @@ def measured(folder: ProjectFolder, lowered: Lowered, inputs: tuple[IntArray, ..
         raise InputError(msg)
     words = run(lowered, *inputs)
     _compare(folder, lowered, words, traced(folder, inputs, timeout_s))
-    return words | _inside(lowered, words)
+    return words | inside_loops(lowered, words)
 
 
 def traced(folder: ProjectFolder, inputs: tuple[IntArray, ...], timeout_s: float) -> dict[str, IntArray]:
@@ -97,7 +97,7 @@ def _compare(folder: ProjectFolder, lowered: Lowered, words: Words, trace: Mappi
             raise MismatchError(msg)
 
 
-def _inside(lowered: Lowered, words: Words) -> Words:
+def inside_loops(lowered: Lowered, words: Words) -> Words:
     """Return the words inside all loops (samples, steps * beats, size)."""
     found: Words = {}
     for kernel in lowered.kernels:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from fpgaprune import board
 from fpgaprune.energy import of_words
 from fpgaprune.energy.folded import folded as lanes_switching
 from fpgaprune.energy.folded import lane_values
+from fpgaprune.energy.measure import inside_loops
 from fpgaprune.energy.switching import switching
 from fpgaprune.fixed import Fixed
 from fpgaprune.ir import Graph, Input, MatVec, Tensor
@@ -38,9 +41,14 @@ def lowered_of(dense, plan, *, fmt=U4, bias=None):
     return lower(schedule(graph, PYNQ, planner=lambda _op, _source: plan))
 
 
+def matrix_of(lowered):
+    (kernel,) = (each for each in lowered.kernels if isinstance(each, MatVecKernel))
+    return kernel
+
+
 def measured(lowered, vectors):
     """Return what switches in the one matrix for an inference."""
-    (kernel,) = (each for each in lowered.kernels if isinstance(each, MatVecKernel))
+    kernel = matrix_of(lowered)
     (cost,) = (each for each in estimate(lowered).layers if each.tensor == kernel.name)
     return switching(kernel, cost, run(lowered, np.array(vectors)), {})
 
@@ -70,7 +78,7 @@ def test_products_of_many_digits_are_multipliers_and_others_adders():
     assert (found.logic, found.hard) == ((2 + 2) / 2, 0)  # 0, 3, 9: 000011, 001010
     found = measured(lowered_of([[11]], Multiply()), [[0], [1], [3]])
     assert (found.logic, found.possible) == (0, 8)
-    assert found.toggled == (3 + 2) / 2  # 0, 11, 33: 1011, 101010
+    assert found.toggled == (3 + 3) / 2  # 0, 11, 33: 001011, 100001
     assert found.hard == (1 + 1) / 2 * 4 / 2  # a bit of x toggles each time, 11 has 4 bits and stands still
 
 
@@ -81,7 +89,7 @@ LANE = Folded(1)
 
 def test_a_tiny_folded_matrix_by_hand():
     lowered = lowered_of(ROW, LANE)
-    (kernel,) = (each for each in lowered.kernels if isinstance(each, MatVecKernel))
+    kernel = matrix_of(lowered)
     vectors = np.array([[1, 4], [2, 5], [3, 6]])
     (held,) = lane_values(kernel, vectors)
     operand, weight, product, running = held.tolist()
@@ -103,11 +111,11 @@ def test_a_tiny_folded_matrix_by_hand():
 
 
 def test_a_slice_holds_the_product_and_multiplies():
-    (kernel,) = (each for each in lowered_of(ROW, LANE, fmt=U8_WHOLE).kernels if isinstance(each, MatVecKernel))
+    kernel = matrix_of(lowered_of(ROW, LANE, fmt=U8_WHOLE))
     vectors = np.array([[1, 4], [2, 5], [3, 6]])
     fabric = lanes_switching(kernel, vectors)
     wide = [[column * 9 for column in row] for row in ROW]
-    (kernel,) = (each for each in lowered_of(wide, LANE, fmt=U8_WHOLE).kernels if isinstance(each, MatVecKernel))
+    kernel = matrix_of(lowered_of(wide, LANE, fmt=U8_WHOLE))
     slice_ = lanes_switching(kernel, vectors)
     assert (fabric.soft > 0, fabric.hard) == (True, 0)
     assert (slice_.soft, slice_.hard > 0) == (0, True)
@@ -115,7 +123,7 @@ def test_a_slice_holds_the_product_and_multiplies():
 
 def test_lanes_that_share_a_row_add_up_its_parts_and_bias():
     """Two lanes of one term each: 2 x0 and 3 x1 are parts, whose sum and the bias take two adders."""
-    (kernel,) = (each for each in lowered_of([[2, 3]], Folded(2), bias=[1]).kernels if isinstance(each, MatVecKernel))
+    kernel = matrix_of(lowered_of([[2, 3]], Folded(2), bias=[1]))
     found = lanes_switching(kernel, np.array([[1, 4], [2, 5]]))
     sums = (9 ^ 24).bit_count()
     operands, running = 2 + 3, (2 ^ 8).bit_count() + (6 ^ 15).bit_count()
@@ -123,9 +131,7 @@ def test_lanes_that_share_a_row_add_up_its_parts_and_bias():
 
 
 def test_memories_read_what_their_tables_say():
-    (kernel,) = (
-        each for each in lowered_of(ROW, Folded(2, Access.MEMORIES, 2)).kernels if isinstance(each, MatVecKernel)
-    )
+    kernel = matrix_of(lowered_of(ROW, Folded(2, Access.MEMORIES, 2)))
     lanes = kernel.program
     found = lanes_switching(kernel, np.array([[1, 4], [2, 5], [3, 6]]))
     word = 3 + 1 + 1 + (lanes.banks.depth - 1).bit_length() + (lanes.banks.rounds - 1).bit_length()
@@ -142,11 +148,7 @@ def test_lanes_make_the_rows_of_their_matrix(access, seed, monkeypatch):
     rng = np.random.default_rng(seed)
     weights = sparse_weights(rng, 7, 9, 0.5)
     banks = 1 if access is Access.REGISTERS else 3
-    (kernel,) = (
-        each
-        for each in lowered_of(weights.dense(), Folded(6, access, banks), fmt=U8_WHOLE).kernels
-        if isinstance(each, MatVecKernel)
-    )
+    kernel = matrix_of(lowered_of(weights.dense(), Folded(6, access, banks), fmt=U8_WHOLE))
     lanes, vectors = kernel.program, rng.integers(0, 256, (kernel.source.size, 5))
     whole = np.concatenate(list(lane_values(kernel, vectors)), axis=1)
     running = whole[3 * lanes.lanes :].reshape(lanes.lanes, 5, lanes.slots)
@@ -205,7 +207,7 @@ def test_energy_falls_with_each_level_of_sparsity(planner):
         kept = [SparseMatrix.from_dense(matrix * (rank >= sparsity)) for matrix, rank in zip(dense, ranks, strict=True)]
         graph = mlp(sizes, weights=kept, biases=[[0] * 12, [0] * 5])
         found.append(energy_of(lower(schedule(graph, PYNQ, planner=PLANNERS[planner])), (x,)))
-    for denser, sparser in zip(found[:-1], found[1:], strict=True):
+    for denser, sparser in pairwise(found):
         assert sparser.dynamic_pj < 0.85 * denser.dynamic_pj
         assert sparser.part_pj("logic_pj") < denser.part_pj("logic_pj")
 
@@ -241,18 +243,16 @@ def test_one_kernel_of_every_clock_cycle_counts_its_positions():
 @pytest.mark.parametrize("interface", list(Interface))
 @pytest.mark.parametrize("seed", range(12))
 def test_any_network_has_an_energy_of_parts_that_are_not_negative(seed, interface):
-    from fpgaprune.energy.measure import _inside
-
     graph = random_network_graph(seed)
     lowered = lower(schedule(graph, PYNQ, interface=interface, planner=mixed(seed)))
     words = run(lowered, *random_inputs(graph, 3, seed))
-    found = of_words(lowered, words | _inside(lowered, words), inputs="these")
+    found = of_words(lowered, words | inside_loops(lowered, words), inputs="these")
     assert all(layer.dynamic_pj >= 0 and 0 <= layer.activity <= 1 for layer in found.layers)
     assert len(found.layers) == len(estimate(lowered).layers)
 
 
 def test_values_come_in_chunks_that_put_together_are_all(monkeypatch):
-    (kernel,) = (each for each in lowered_of([[3, 5], [7, 1]], Multiply()).kernels if isinstance(each, MatVecKernel))
+    kernel = matrix_of(lowered_of([[3, 5], [7, 1]], Multiply()))
     made, vectors = operations(kernel), np.random.default_rng(0).integers(0, 16, (2, 7))
     (whole,) = made.values(vectors)
     monkeypatch.setattr("fpgaprune.lower.operations._CHUNK", 2 * len(made.low))

@@ -1,0 +1,175 @@
+"""`fpgaprune energy`: the table, the JSON, the static power of a board file, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fpgaprune import board
+from fpgaprune.cli import main
+from fpgaprune.emit import emit
+from fpgaprune.energy import EnergyEstimate, of_words
+from fpgaprune.errors import InputError
+from fpgaprune.lower import lower, run
+from fpgaprune.paths import resource
+from fpgaprune.report import print_energy
+from fpgaprune.schedule import schedule
+from fpgaprune.sim.csim import build
+from tests.graphs import random_inputs
+from tests.nets import PYNQ, folded, mlp, project
+
+GRAPH = mlp((6, 5, 3), 0.3, seed=4)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = project(GRAPH).write(tmp_path_factory.mktemp("built") / "net")
+    build(path, "testbench_trace", 600)
+    return path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command in this process and return exit code, standard output and standard error."""
+
+    def run_command(*words):
+        monkeypatch.setattr(sys, "argv", ["fpgaprune", "energy", *map(str, words)])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        out, err = capsys.readouterr()
+        return leaving.value.code or 0, out, err
+
+    return run_command
+
+
+@pytest.mark.needs("g++", "make")
+def test_the_command_labels_what_it_says(folder, call):
+    code, out, _ = call(folder)
+    text = " ".join(out.split())
+    assert code == 0
+    assert "energy of an inference [pJ], estimate" in text
+    assert "measured in C-simulation on 32 successive inputs: the vectors that the project keeps" in text
+    assert "a factor of 3 either way" in text
+    assert "Horowitz, ISSCC 2014" in text
+    assert "no published figure at hand; to have it counted, add static_w" in text
+
+
+@pytest.mark.needs("g++", "make")
+def test_json_and_text_agree(folder, call):
+    data = json.loads(call(folder, "--json")[1])
+    assert (data["kind"], data["unit"], data["samples"], data["interval_cycles"]) == ("estimate", "pJ", 32, 1)
+    assert data["bounds_pj"] == pytest.approx([data["dynamic_pj"] / 3, data["dynamic_pj"] * 3], rel=1e-4)
+    assert data["dynamic_pj"] == pytest.approx(sum(data["parts"].values()), rel=1e-4)
+    assert data["dynamic_pj"] == pytest.approx(sum(layer["dynamic_pj"] for layer in data["layers"]), rel=1e-4)
+    assert (data["static_w"], data["static_pj"]) == (None, None)
+    assert f"{data['dynamic_pj']:,.1f} pJ of switching" in call(folder)[1]
+
+
+@pytest.mark.needs("g++", "make")
+def test_inputs_are_numbers_or_mantissas_and_bad_ones_are_refused(folder, call, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, values in (("real", rng.random((9, 6))), ("whole", rng.integers(0, 256, (9, 6)))):
+        np.save(tmp_path / f"{name}.npy", values)
+        code, out, _ = call(folder, "--inputs", tmp_path / f"{name}.npy", "--json")
+        assert (code, json.loads(out)["samples"]) == (0, 9)
+    bad = {
+        "finite": np.full((3, 6), np.nan),
+        r"must have shape \(samples, 6\)": np.zeros((3, 5)),
+        "at least 2 samples, not 0": np.zeros((0, 6)),
+        "at least 2 samples, not 1": np.zeros((1, 6)),
+        "out of the range": np.full((3, 6), 256),
+    }
+    for message, values in bad.items():
+        np.save(tmp_path / "bad.npy", values)
+        code, out, err = call(folder, "--inputs", tmp_path / "bad.npy")
+        assert (code, out) == (2, "")
+        assert re.search(message, err)
+        assert "Traceback" not in err
+
+
+def test_what_is_no_project_is_refused(call, tmp_path):
+    code, _, err = call(tmp_path)
+    assert code == 2
+    assert "is not a generated project" in err
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("static_w", [None, 0.1])
+def test_no_line_is_wider_than_the_console(width, static_w):
+    sources = {**PYNQ.sources, **({} if static_w is None else {"static_w": "my measurement"})}
+    own = replace(PYNQ, static_w=static_w, sources=sources)
+    lowered = lower(schedule(GRAPH, own, planner=folded(4)))
+    found = of_words(lowered, run(lowered, *random_inputs(GRAPH, 5)), inputs="these")
+    stream = io.StringIO()
+    print_energy(found, own, "net", {}, Console(file=stream, width=width))
+    text = stream.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert text.isascii()
+    assert "x (port)" in text
+
+
+# --- static power ---
+
+
+def test_static_energy_is_power_times_the_interval():
+    found = EnergyEstimate((), 2, "these", interval_cycles=8, clock_ns=5.0, static_w=0.1)
+    assert found.static_pj == pytest.approx(4000)  # 0.1 W for 40 ns
+    assert replace(found, static_w=None).static_pj is None
+    assert found.dynamic_pj == 0
+    assert found.activity == 0
+
+
+def test_no_packaged_board_has_a_static_power():
+    assert all(each.static_w is None for each in board.load_all())
+    assert all("static_w" not in board.to_data(each) for each in board.load_all())
+
+
+def own_board(folder, lines, source='static_w = "XPE 2020.2, typical process, 25 C"'):
+    text = (resource("boards") / "basys3.toml").read_text().replace('"basys3"', '"own"')
+    text = text.replace("[resources]", f"{lines}\n[resources]", 1) + f"{source}\n"
+    (folder / "own.toml").write_text(text)
+    return str(folder / "own.toml")
+
+
+def test_a_board_file_can_have_a_static_power_with_its_source(tmp_path):
+    own = board.load(own_board(tmp_path, "static_w = 0.072"))
+    assert own.static_w == 0.072
+    assert own.sources["static_w"].startswith("XPE")
+    assert board.from_data(json.loads(json.dumps(board.to_data(own)))) == own
+
+
+@pytest.mark.parametrize(
+    ("lines", "source", "message"),
+    [
+        ("static_w = 0.07", "", r"sources\.static_w is missing; name the document"),
+        ("", 'static_w = "XPE"', r"sources\.static_w is not a field of a board"),
+        ("static_w = 0", 'static_w = "XPE"', "static_w must be a number of watts above 0"),
+        ("static_w = nan", 'static_w = "XPE"', "static_w must be a number of watts above 0"),
+        ("static_w = inf", 'static_w = "XPE"', "static_w must be a number of watts above 0"),
+        ("static_w = true", 'static_w = "XPE"', "static_w must be a number of watts above 0"),
+        ('static_w = "1"', 'static_w = "XPE"', "static_w must be a number of watts above 0"),
+        ("static_w = 0.07", 'static_w = ""', r"sources\.static_w must be one line of text"),
+        ("static_W = 0.07", 'static_w = "XPE"', "did you mean 'static_w'"),
+    ],
+)
+def test_a_static_power_that_is_none_is_refused(tmp_path, lines, source, message):
+    with pytest.raises(InputError, match=message):
+        board.load(own_board(tmp_path, lines, source))
+
+
+@pytest.mark.needs("g++", "make")
+def test_the_static_share_of_a_board_is_shown_apart(tmp_path, call):
+    own = board.load(own_board(tmp_path, "static_w = 0.072"))
+    path = emit(lower(schedule(GRAPH, own))).write(tmp_path / "net")
+    data = json.loads(call(path, "--json")[1])
+    assert data["static_w"] == 0.072
+    assert data["static_pj"] == pytest.approx(0.072 * data["interval_ns"] * 1000)
+    text = " ".join(call(path)[1].split())
+    assert f"static, beside that: {data['static_pj']:,.1f} pJ in an interval of 10 ns (0.072 W, XPE 2020.2" in text
