@@ -130,9 +130,18 @@ def test_open_synthesis(tmp_path):
     assert case["total"]["lut"] > 0
 
 
+@pytest.mark.needs("g++", "make")
+def test_energy_sparsity(tmp_path):
+    dense, half = quick("energy_sparsity", tmp_path / "out.json")["cases"]
+    assert (dense["sparsity"], half["sparsity"]) == (0.0, 0.5)
+    assert 0 < half["energy"]["dynamic_pj"] < dense["energy"]["dynamic_pj"]
+    assert set(dense["x dense"].values()) <= {1.0, None}
+    assert half["energy"]["kind"] == "estimate"
+
+
 def test_every_benchmark_is_in_the_readme():
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     shared = {"common.py", "measure.py", "networks.py", "simulators.py"}
     names = {path.name for path in BENCHMARKS.glob("*.py")} - shared
     assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
-    assert len(names) == 11
+    assert len(names) == 12

@@ -66,21 +66,16 @@ def traced(folder: ProjectFolder, inputs: tuple[IntArray, ...], timeout_s: float
 
 
 def _read(path: Path) -> dict[str, IntArray]:
-    found: dict[str, list[list[int]]] = {}
+    found: dict[str, list[IntArray]] = {}
     try:
         with path.open(encoding="ascii") as lines:
             for line in lines:
                 name, *fields = line.split()
-                found.setdefault(name, []).append(list(map(int, fields)))
-        return {name: as_mantissas(np.array(rows, dtype=_type(rows))) for name, rows in found.items()}
+                found.setdefault(name, []).append(as_mantissas(list(map(int, fields))))
+        return {name: as_mantissas(np.stack(rows)) for name, rows in found.items()}
     except (OSError, ValueError) as error:
         msg = f"the traced testbench wrote no complete trace: {error}"
         raise ToolError(msg) from error
-
-
-def _type(rows: list[list[int]]) -> type:
-    ends = [end for row in rows if row for end in (min(row), max(row))]
-    return np.int64 if min(ends, default=0) >= -(1 << 63) and max(ends, default=0) < 1 << 63 else object
 
 
 def _compare(folder: ProjectFolder, lowered: Lowered, words: Words, trace: Mapping[str, IntArray]) -> None:

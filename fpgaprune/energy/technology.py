@@ -42,8 +42,8 @@ _SRAM_PJ = 10.0 / 64
 _LOGIC_GAP = 14.0
 """Dynamic power of look-up tables and their wires over standard cells [2]."""
 
-_HARD_GAP = 7.1
-"""The same where multipliers and memories are hard blocks [2]; it includes the logic around them."""
+_HARD_GAP = 7.0
+"""About the same where hard multipliers and memories carry the work [2]; it includes the logic around them."""
 
 _CLOCK_SHARE = 0.25
 """The clock of a flip-flop for a cycle, over a bit that toggles: an assumption, no published figure is behind it."""
