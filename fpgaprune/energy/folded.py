@@ -8,7 +8,7 @@ import numpy as np
 
 from fpgaprune.energy.toggles import NOTHING, chunk_size, in_time, in_turn, rates
 from fpgaprune.energy.values import Switching
-from fpgaprune.fabric import DSP_FROM_WIDTH, in_block_ram, places
+from fpgaprune.fabric import in_block_ram, places
 from fpgaprune.fixed import add, as_mantissas, bounds
 from fpgaprune.lower.operations import widths
 from fpgaprune.lower.partial import partial_sums
@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fpgaprune.fixed import IntArray
-    from fpgaprune.lower import MatVecKernel, Word
+    from fpgaprune.lower import MatVecKernel
     from fpgaprune.lower.partial import PartialSums
     from fpgaprune.schedule.lanes import Banks
     from fpgaprune.sparse import Int64Array
 
 
-def folded(kernel: MatVecKernel, vectors: IntArray) -> Switching:
-    """Return what switches for each of successive ``vectors`` (columns, n), result registers and finish aside."""
+def folded(kernel: MatVecKernel, vectors: IntArray, *, soft: bool) -> Switching:
+    """Return what switches for each of successive ``vectors`` (columns, n), result registers and finish aside.
+
+    ``soft`` tells that multipliers are look-up tables instead of DSP slices.
+    """
     given = vectors.astype(object) if _is_wide(kernel, vectors) else vectors
     sums, banks = partial_sums(kernel), kernel.program.banks
-    common = _work(kernel, sums, given) + _merged(kernel, given)
+    common = _work(kernel, sums, given, soft=soft) + _merged(kernel, given)
     if banks is None:
         return common + _registers(kernel, sums, given)
     return common + _memories(kernel, sums, banks, given)
@@ -39,7 +42,7 @@ def _is_wide(kernel: MatVecKernel, vectors: IntArray) -> bool:
     return kernel.weights.magnitude(max(map(abs, bounds(vectors)))) >= 1 << 62
 
 
-def _work(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray) -> Switching:
+def _work(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray, *, soft: bool) -> Switching:
     """Operands, products and running sums of all lanes, in every slot of every vector."""
     lanes = kernel.program
     word, weight = kernel.source.word, sums.weight_word
@@ -53,7 +56,6 @@ def _work(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray) -> Switchi
     )
     found = np.split(rates(lane_values(kernel, vectors), width), 4)
     operand, factor, product, running = (float(each.sum()) * lanes.slots for each in found)
-    soft = _in_fabric(kernel, word, weight)
     pairs = (signed_width(weight) * operand + signed_width(word) * factor) / 2
     return Switching(
         toggled=product + running,
@@ -115,11 +117,6 @@ def _elements(kernel: MatVecKernel, banks: Banks) -> Int64Array:
 def _plan(kernel: MatVecKernel) -> Folded:
     assert isinstance(kernel.plan, Folded)  # noqa: S101  # only folded matrices have lanes
     return kernel.plan
-
-
-def _in_fabric(kernel: MatVecKernel, word: Word, weight: Word) -> bool:
-    """Whether multipliers are look-up tables, as the estimate has it."""
-    return _plan(kernel).fabric or min(signed_width(word), signed_width(weight)) < DSP_FROM_WIDTH
 
 
 def _fields(kernel: MatVecKernel, sums: PartialSums) -> tuple[int, ...]:

@@ -90,8 +90,11 @@ def _words(port: Port, words: IntArray) -> Switching:
 
 def _matvec(kernel: MatVecKernel, cost: LayerResources, words: Words) -> Switching:
     source = words[kernel.source.name]
-    lanes = isinstance(kernel.plan, Folded)
-    made = folded(kernel, _vectors(source)) if lanes else _unfolded(kernel, cost, _vectors(source))
+    made = (
+        folded(kernel, _vectors(source), soft=cost.dsp == 0)
+        if isinstance(kernel.plan, Folded)
+        else _unfolded(kernel, cost, _vectors(source))
+    )
     return (made + _finished(kernel, words)).times(source.shape[1])
 
 
