@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.errors import InputError
 from fpgaprune.paths import write_text
 
 if TYPE_CHECKING:
@@ -36,5 +38,6 @@ def cached(kind: str, made_of: tuple[str, ...], make: Callable[[], dict[str, Any
     except (OSError, ValueError, KeyError, AttributeError):
         pass  # not there, or damaged
     value = make()
-    write_text(path, json.dumps({"digest": digest, "value": value}) + "\n")
+    with contextlib.suppress(InputError):  # where nothing can be kept, the value is as good
+        write_text(path, json.dumps({"digest": digest, "value": value}) + "\n")
     return value

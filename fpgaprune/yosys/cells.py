@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cells:
-    """What a netlist takes; ``carry`` counts carry chains of 4 bits, which Yosys takes on every family."""
+    """What a netlist takes.
+
+    ``carry`` counts carry chains of 4 bits, which Yosys takes on every family, ``muxf`` the multiplexers of slices
+    (MUXF7, MUXF8), which take no look-up table.
+    """
 
     lut: int = 0
     ff: int = 0
@@ -21,6 +25,7 @@ class Cells:
     bram_18k: int = 0
     uram: int = 0
     carry: int = 0
+    muxf: int = 0
 
     def __add__(self, other: Cells) -> Cells:
         """Return both together."""
@@ -48,7 +53,8 @@ _KINDS: dict[str, Cells] = {
     **dict.fromkeys(("RAMB18E1", "RAMB18E2"), Cells(bram_18k=1)),
     **dict.fromkeys(("RAMB36E1", "RAMB36E2"), Cells(bram_18k=2)),
     "URAM288": Cells(uram=1),
-    **dict.fromkeys(("MUXF7", "MUXF8", "MUXF9", "VCC", "GND", "$scopeinfo"), Cells()),  # inside of slices, or nothing
+    **dict.fromkeys(("MUXF7", "MUXF8", "MUXF9"), Cells(muxf=1)),
+    **dict.fromkeys(("VCC", "GND", "$scopeinfo"), Cells()),
 }
 """What each cell takes, in look-up tables as AMD UG474 and UG574 count memories and shift registers."""
 

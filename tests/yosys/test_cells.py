@@ -20,7 +20,7 @@ def test_memories_shift_registers_and_inverters_are_look_up_tables():
         "FDRE": 7,
         "DSP48E1": 8,
     }
-    assert cells_of(counts) == Cells(lut=1 + 2 + 3 + 4 + 5 * 4, ff=7, dsp=8, carry=6)
+    assert cells_of(counts) == Cells(lut=1 + 2 + 3 + 4 + 5 * 4, ff=7, dsp=8, carry=6, muxf=9)
 
 
 def test_block_rams_are_counted_in_halves():

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 
 import pytest
 
+from fpgaprune import tools
 from fpgaprune.cli import main
-from fpgaprune.errors import InputError, MismatchError
+from fpgaprune.errors import InputError, MismatchError, ToolError
 from fpgaprune.lower import lower
 from fpgaprune.resources import Kind, estimate
+from fpgaprune.rtl import print_rtl
 from fpgaprune.schedule.adders import adders_planner
 from fpgaprune.sim import ProjectFolder
-from fpgaprune.yosys import synth
+from fpgaprune.yosys import open_synthesis, synth
 from tests.nets import folded, mlp, project
 
 
@@ -47,6 +51,29 @@ def test_counts_are_those_of_exact_verilog_and_near_the_estimate(tmp_path, plann
     assert found.total("dsp") == told.total("dsp")
     assert 0.5 < found.total("lut") / told.total("lut") < 2
     assert (tmp_path / "net" / "rtl" / "top.v").is_file()
+
+
+@pytest.mark.needs("g++")
+def test_without_verilator_yosys_simulates_as_well(net, monkeypatch):
+    find, variable = tools.find, tools.TOOLS["verilator"].variable
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(
+        "fpgaprune.tools.find", lambda name: None if name == "verilator" and variable not in os.environ else find(name)
+    )
+    said = []
+    found = synth(ProjectFolder.load(net), progress=said.append)
+    assert said[0] == "simulating the Verilog with CXXRTL"
+    assert said[-1] == "3 of 3 modules synthesised"
+    assert found.total("lut") > 0
+    assert {path.name for path in (net / "reports" / "yosys").iterdir()} == {"net.log", "net_act1.log", "net_fc2.log"}
+
+
+def test_a_row_that_collapsed_is_refused(net):
+    lowered = lower(ProjectFolder.load(net).design)
+    texts = dict(print_rtl(lowered))
+    texts["net_fc2.v"] = re.sub(r"(assign y\[0 .*= )\w+;", r"\g<1>1'd0;", texts["net_fc2.v"])
+    with pytest.raises(ToolError, match="net_fc2: bit 0 of output y became a constant"):
+        open_synthesis(lowered, texts)
 
 
 @pytest.mark.needs("verilator")
