@@ -86,13 +86,14 @@ def part(sizes: Sequence[int], sparsity: float, strategy: str, fresh: bool = Fal
     from fpgaprune import board
     from fpgaprune.emit.vectors import random_inputs
     from fpgaprune.lower import lower
+    from fpgaprune.passes import optimise
     from fpgaprune.resources import estimate
     from fpgaprune.rtl import print_rtl
     from fpgaprune.schedule import schedule
     from fpgaprune.sim.rtl import rtlsim
     from fpgaprune.yosys import Cells, open_synthesis
 
-    of = graph(sizes, sparsity)
+    of = optimise(graph(sizes, sparsity))
     lowered = lower(schedule(of, board.load(BOARD), planner=_planner(strategy)))
     texts = print_rtl(lowered)
     begin = time.perf_counter()

@@ -18,7 +18,8 @@ class Fabric:
 
     Delays are assumptions: an adder of about 20 bits is a look-up table, a carry chain and a net (DS181, DS925);
     widths are from AMD UG479 (DSP48E1) and UG579 (DSP48E2). ``packs`` tells whether additions after products and the
-    registers of both go into slices: both have room for them, but Yosys does so for DSP48E1 alone.
+    registers of both go into slices: both have room for them, but Yosys does so for DSP48E1 alone. A memory of 32 words
+    with two addresses takes ``ram_luts`` tables for each ``ram_bits`` bits (RAM32M, AMD UG474; RAM32M16, UG574).
     """
 
     adder_ns: float
@@ -26,17 +27,31 @@ class Fabric:
     dsp_wide: int
     dsp_narrow: int
     packs: bool
+    ram_luts: int
+    ram_bits: int
 
     def slices(self, one: int, other: int) -> int:
         """Return the DSP slices of a product of operands of these widths, each cut into what a slice takes."""
         wide, narrow = max(one, other), min(one, other)
         return math.ceil(wide / self.dsp_wide) * math.ceil(narrow / self.dsp_narrow)
 
+    def two_port(self, words: int, width: int) -> Memory:
+        """Return what a memory takes that is written at one address and read at another in the same cycle.
+
+        Of 64 words a look-up table holds half as many bits; deeper memories choose.
+        """
+        if in_block_ram(words, width):
+            return memory(words, width)
+        if words <= LUT_BITS // 2:
+            return Memory(self.ram_luts * math.ceil(width / self.ram_bits), 0)
+        blocks = math.ceil(words / LUT_BITS)
+        return Memory(self.ram_luts * blocks * math.ceil(width / (self.ram_bits // 2)) + chosen(blocks) * width, 0)
+
 
 FABRICS: Mapping[Family, Fabric] = {
-    Family.XC7: Fabric(2.1, 4.2, 25, 18, packs=True),
-    Family.XCU: Fabric(1.3, 2.8, 27, 18, packs=False),
-    Family.XCUP: Fabric(1.0, 2.2, 27, 18, packs=False),
+    Family.XC7: Fabric(2.1, 4.2, 25, 18, packs=True, ram_luts=4, ram_bits=6),
+    Family.XCU: Fabric(1.3, 2.8, 27, 18, packs=False, ram_luts=8, ram_bits=14),
+    Family.XCUP: Fabric(1.0, 2.2, 27, 18, packs=False, ram_luts=8, ram_bits=14),
 }
 
 CLOCK_SHARE = 0.73
@@ -83,19 +98,6 @@ def memory(words: int, width: int, *, read_only: bool = False) -> Memory:
         shapes = BRAM_SHAPES[:1] if read_only else BRAM_SHAPES  # a table's two ports read for two elements
         return Memory(0, min(math.ceil(width / wide) * math.ceil(words / deep) for wide, deep in shapes))
     return Memory(width * math.ceil(words / LUT_BITS), 0)
-
-
-def two_port(words: int, width: int) -> Memory:
-    """Return what a memory takes that is written at one address and read at another in the same cycle.
-
-    Four look-up tables are six bits of 32 words or three bits of 64 (RAM32M, RAM64M; AMD UG474); deeper ones choose.
-    """
-    if in_block_ram(words, width):
-        return memory(words, width)
-    if words <= LUT_BITS // 2:
-        return Memory(4 * math.ceil(width / 6), 0)
-    blocks = math.ceil(words / LUT_BITS)
-    return Memory(4 * blocks * math.ceil(width / 3) + chosen(blocks) * width, 0)
 
 
 def places(count: int) -> int:

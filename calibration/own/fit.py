@@ -31,7 +31,7 @@ mpl.rcParams["svg.hashsalt"] = "fpgaprune"
 from matplotlib import pyplot as plt  # noqa: E402  # after the choice of what it draws with
 
 ROOT = Path(__file__).parent.parent.parent
-CLASSES = ("multiply", "adders", "registers", "memories")
+CLASSES = ("multiply", "adders", "registers", "memories", "others")
 FOLDS = 10
 SMALL = 30.0
 """Counts below it weigh as much as it: a look-up table more or less is no error."""
@@ -39,15 +39,13 @@ SMALL = 30.0
 LEAST = 0.25
 """No amount counts for less, though ends of sums seem to cost nothing: mapping drops low bits of the sums with them."""
 
-OTHERS = {"adders": 1.0, "lut": 1.0, "ff": 1.0, "lut_within": [0.5, 2.0], "ff_within": [0.5, 2.0]}
-"""Kernels that are no matrices are not calibrated: what is told of them may be off by a factor of two."""
-
 
 def features(kernels: Sequence[Kernel], name: str) -> Floats:
     """Return what the estimate counts of an amount (kernels, features)."""
     told = [kernel["estimate"] for kernel in kernels]
     if name == "lut":
-        return np.array([[each["adders"], each["lut"] - each["adders"]] for each in told], dtype=float)
+        parts = [[each["adders"], each["choices"], each["lut"] - each["adders"] - each["choices"]] for each in told]
+        return np.array(parts, dtype=float)
     return np.array([[each["ff"]] for each in told], dtype=float)
 
 
@@ -60,8 +58,11 @@ def fitted(kernels: Sequence[Kernel], name: str) -> Floats:
     """Return the coefficients of an amount, none below `LEAST`, with the least relative errors squared."""
     wanted = measured(kernels, name)
     weight = 1 / np.maximum(wanted, SMALL)
-    fit = lsq_linear(features(kernels, name) * weight[:, np.newaxis], wanted * weight, bounds=(LEAST, np.inf))
-    found: Floats = fit.x
+    amounts = features(kernels, name)
+    used = amounts.any(axis=0)
+    found: Floats = np.ones(len(used))
+    fit = lsq_linear(amounts[:, used] * weight[:, np.newaxis], wanted * weight, bounds=(LEAST, np.inf))
+    found[used] = fit.x
     return found
 
 
@@ -86,10 +87,9 @@ def within(told: Floats, wanted: Floats) -> list[float]:
 
 def entry(kernels: Sequence[Kernel]) -> dict[str, Any]:
     """Return the coefficients and intervals of one class."""
-    adders, lut = fitted(kernels, "lut")
-    (ff,) = fitted(kernels, "ff")
+    by = dict(zip(("adders", "choices", "lut"), fitted(kernels, "lut"), strict=True), ff=fitted(kernels, "ff")[0])
     ends = {f"{name}_within": within(unseen(kernels, name), measured(kernels, name)) for name in ("lut", "ff")}
-    return {"adders": round(float(adders), 4), "lut": round(float(lut), 4), "ff": round(float(ff), 4), **ends}
+    return {name: round(float(value), 4) for name, value in by.items()} | ends
 
 
 def errors(kernels: Sequence[Kernel]) -> dict[str, float]:
@@ -120,7 +120,7 @@ def main() -> None:
     """Fit, write, and print the errors."""
     kernels = json.loads((Path(__file__).parent / "kernels.json").read_text(encoding="utf-8"))
     of = {name: [kernel for kernel in kernels if kernel["class"] == name] for name in CLASSES}
-    data = {"kind": "open-synthesis", "classes": {name: entry(each) for name, each in of.items()} | {"others": OTHERS}}
+    data = {"kind": "open-synthesis", "classes": {name: entry(each) for name, each in of.items()}}
     write_text(ROOT / "fpgaprune" / "resources" / "calibration.json", json.dumps(data, indent=1) + "\n")
     for name, each in of.items():
         told = errors(each)

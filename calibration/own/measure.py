@@ -1,6 +1,6 @@
 """Synthesise a few hundred kernels of ours with Yosys, and keep what the estimate knows of each beside what it took.
 
-    python calibration/own/measure.py [--most N]
+    python -m calibration.own.measure [--most N]
 
 writes kernels.json beside this file. What is in the cache of open synthesis is not synthesised again, so that a run can
 be interrupted.
@@ -13,6 +13,7 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,19 +24,22 @@ from fpgaprune import board
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.intervals import analyse
 from fpgaprune.ir import Graph, Input, MatVec, Requantise, Tensor
-from fpgaprune.lower import MatVecKernel, lower
+from fpgaprune.lower import ForkKernel, MatVecKernel, ScanKernel, WireKernel, lower
+from fpgaprune.passes.propagate_constants import propagate_constants
 from fpgaprune.paths import write_text
-from fpgaprune.resources.calibration import class_of
+from fpgaprune.resources.calibration import OTHERS, class_of
 from fpgaprune.resources.costs import physics
 from fpgaprune.rtl import print_kernel, timing
-from fpgaprune.schedule import Access, Folded, multiply, schedule
+from fpgaprune.schedule import Access, Folded, Interface, multiply, schedule
 from fpgaprune.schedule.adders import adders_planner
 from fpgaprune.sparse import SparseMatrix
 from fpgaprune.yosys import synthesise
+from tests.graphs import random_network_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fpgaprune.lower import Kernel, Lowered
     from fpgaprune.schedule import Planner
 
 HERE = Path(__file__).parent
@@ -44,6 +48,10 @@ SHAPES = ((4, 8), (8, 8), (16, 12), (16, 32), (32, 16), (32, 32), (64, 24), (64,
 SPARSITIES = (0.0, 0.5, 0.8, 0.9)
 BITS = (4, 6, 8, 10)
 FEATURES = ("nonzeros", "adder_bits", "multipliers", "lut", "ff", "dsp", "bram_18k", "latency_cycles")
+SEEDS = range(120)
+LEAST = 10
+"""Look-up tables and flip-flops of a kernel below which there is nothing to learn."""
+
 MOST_TERMS = 700
 """Non-zeros of a kernel from which on there is nothing more to learn for the time that it takes."""
 
@@ -69,7 +77,7 @@ def cases() -> Iterator[Case]:
         shape, sparsity, bits = grid[place]
         if shape[0] * shape[1] * (1 - sparsity) > MOST_TERMS:
             continue
-        on = BOARDS[place % len(BOARDS)]
+        on = BOARDS[place // 2 % len(BOARDS)]  # half of each board's kernels have a finish, as seeds say
         network = f"{shape[0]}x{shape[1]} {sparsity:g} {bits} bits"
         nonzeros = shape[0] * shape[1] * (1 - sparsity)
         yield Case(network, shape, sparsity, bits, on, "multiply", place)
@@ -96,7 +104,7 @@ def graph(case: Case) -> Graph:
     op = MatVec(Tensor("fc", (rows,), exact), "x", op.weights, fmt, bias)
     if case.seed % 2:
         return Graph((entry, op), ("fc",))
-    return Graph((entry, op, Requantise(Tensor("act", (rows,), element), "fc", 0)), ("act",))
+    return propagate_constants(Graph((entry, op, Requantise(Tensor("act", (rows,), element), "fc", 0)), ("act",)))
 
 
 def planner(strategy: str) -> Planner:
@@ -117,29 +125,55 @@ def planner(strategy: str) -> Planner:
     return folded
 
 
-def measured(case: Case) -> dict[str, Any] | None:
-    """Return a case with what the estimate counts by physics and what Yosys counts; None where nothing is left."""
+def measured(case: Case) -> list[dict[str, Any]]:
+    """Return a case with what the estimate counts by physics and what Yosys counts; none where nothing is left."""
     lowered = lower(schedule(graph(case), board.load(case.board), planner=planner(case.strategy)))
     kernels = [kernel for kernel in lowered.kernels if isinstance(kernel, MatVecKernel)]
     if not kernels or not kernels[0].weights.nonzeros:
-        return None
+        return []
+    return [asdict(case) | {"class": class_of(kernels[0].plan)} | counted(lowered, kernels[0])]
+
+
+def counted(lowered: Lowered, kernel: Kernel) -> dict[str, Any]:
+    """Return what the estimate counts of a kernel and what Yosys counts."""
     fabric, budget = timing(lowered)
-    found = physics(kernels[0], fabric, budget)
-    cells = synthesise(print_kernel(kernels[0], fabric, budget, "kernel"), "kernel", lowered.design.board.family)
-    features = {name: getattr(found.layer, name) for name in FEATURES} | {"adders": found.adders}
-    return asdict(case) | {"class": class_of(kernels[0].plan), "estimate": features, "measured": asdict(cells)}
+    found = physics(kernel, fabric, budget)
+    cells = synthesise(print_kernel(kernel, fabric, budget, "kernel"), "kernel", lowered.design.board.family)
+    features = {name: getattr(found.layer, name) for name in FEATURES}
+    features |= {"adders": found.adders, "choices": found.choices}
+    return {"estimate": features, "measured": asdict(cells)}
+
+
+def others(seed: int) -> list[dict[str, Any]]:
+    """Return the kernels of a random network that are no matrices, as of a pipeline and as of streams."""
+    of, on = random_network_graph(seed), BOARDS[seed % len(BOARDS)]
+    found = []
+    for interface in Interface:
+        lowered = lower(schedule(of, board.load(on), interface=interface))
+        for kernel in lowered.kernels:
+            if isinstance(kernel, (MatVecKernel, ScanKernel, WireKernel, ForkKernel)):
+                continue
+            layer = physics(kernel, *timing(lowered)).layer
+            if layer.lut + layer.ff >= LEAST:
+                named = {"network": f"random {seed}", "board": on, "kernel": type(kernel).__name__, "class": OTHERS}
+                found.append(named | {"interface": interface.value} | counted(lowered, kernel))
+    return found
 
 
 def main() -> None:
     """Measure all cases, two at a time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--most", type=int, default=None, help="so many cases")
-    wanted = list(islice(cases(), parser.parse_args().most))
+    most = parser.parse_args().most
+    jobs = [
+        *(partial(measured, case) for case in islice(cases(), most)),
+        *(partial(others, seed) for seed in SEEDS[:most]),
+    ]
     with ThreadPoolExecutor(2) as pool:
-        found = []
-        for number, each in enumerate(pool.map(measured, wanted), start=1):
-            found += [each] if each else []
-            print(f"\r{number} of {len(wanted)}", end="", file=sys.stderr, flush=True)
+        found: list[dict[str, Any]] = []
+        for number, each in enumerate(pool.map(lambda job: job(), jobs), start=1):
+            found += each
+            print(f"\r{number} of {len(jobs)}", end="", file=sys.stderr, flush=True)
     write_text(HERE / "kernels.json", "[\n" + ",\n".join(json.dumps(each) for each in found) + "\n]\n")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from fpgaprune.digits import signed_digits
+from fpgaprune.digits import signed_digits, trailing_zeros
 from fpgaprune.lower.operations import operations
 
 if TYPE_CHECKING:
@@ -67,26 +67,39 @@ def _spans(operations: Operations) -> Int64Array:
 
 
 def multipliers(operations: Operations) -> int:
-    """Return the products with a factor of more than two signed digits, which are multipliers.
+    """Return the multipliers: products with a factor of more than two signed digits.
 
-    Products of one element and one weight are computed once, as the vendor's compiler does: on the public reports of
-    wa-hls4ml-search (Apache-2.0), 12- and 14-bit dense layers, this count is the reported DSP count within 1 %.
+    Those of one element and one factor are one, and Yosys makes one of positive factors that differ by a power of two.
     """
-    return int((_digits(operations) > 2).sum())
+    return len(_multipliers(operations)[0])
+
+
+def _multipliers(operations: Operations) -> tuple[Int64Array, Int64Array]:
+    """Return how many products each multiplier makes, and for each product that has one which it is."""
+    many = _digits(operations) > 2
+    factor = operations.factor[operations.products][many].astype(np.int64)
+    odd = np.where(factor > 0, factor >> trailing_zeros(factor), factor)
+    key = np.stack([operations.left[operations.products][many], odd])
+    _, which, made = np.unique(key, axis=1, return_inverse=True, return_counts=True)
+    return made, which.reshape(-1)
 
 
 def sliced(operations: Operations) -> Flags:
     """Return which values DSP slices make where every multiplier is one slice: products, and a sum with each of them.
 
-    A slice adds to its product (AMD UG479, UG579), so a sum that alone reads a product, unshifted, is inside of it.
+    Yosys packs a sum into the slice of an odd product that nothing else reads, where the sum takes it unshifted and is
+    no difference; zeros below an even product are wires behind the slice.
     """
     found = np.zeros(len(operations.low), dtype=np.bool_)
-    found[operations.inputs :][operations.products] = _digits(operations) > 2
-    alone = found & (_reads(operations) == 1)
+    made, which = _multipliers(operations)
+    products = found[operations.inputs :][operations.products]
+    products[_digits(operations) > 2] = made[which] == 1
+    found[operations.inputs :][operations.products] = products
+    alone = found & (_reads(operations) == 1) & (operations.zeros == 0)
     sums = operations.sums
     left, right = operations.left[sums], operations.right[sums]
     joined = (alone[left] & (operations.left_shift[sums] == 0)) | (alone[right] & (operations.right_shift[sums] == 0))
-    found[operations.inputs :][sums] = joined
+    found[operations.inputs :][sums] = joined & (operations.factor[sums] > 0)
     return found
 
 

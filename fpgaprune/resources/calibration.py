@@ -24,12 +24,13 @@ OTHERS = "others"
 
 @dataclass(frozen=True)
 class Coefficients:
-    """What open synthesis counts for each look-up table of adders, each other one, and each flip-flop.
+    """What open synthesis counts for each look-up table of adders, of multiplexers, each other one, each flip-flop.
 
     ``lut_within`` and ``ff_within`` are the shares of an estimate between which 90 % of what was measured lies.
     """
 
     adders: float
+    choices: float
     lut: float
     ff: float
     lut_within: tuple[float, float]
@@ -38,10 +39,17 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class Physics:
-    """The cost of a kernel before it is calibrated; of its look-up tables ``adders`` are those of adders."""
+    """The cost of a kernel before it is calibrated, and its look-up tables of adders, multiplexers and memories."""
 
     layer: LayerResources
-    adders: int
+    adders: int = 0
+    choices: int = 0
+    held: int = 0
+
+    @property
+    def others(self) -> int:
+        """The look-up tables that are neither adders nor multiplexers, memories included."""
+        return self.layer.lut - self.adders - self.choices
 
 
 def class_of(plan: Plan) -> str:
@@ -62,7 +70,7 @@ def class_of(plan: Plan) -> str:
 def calibrated(physics: Physics, of: str) -> LayerResources:
     """Return the cost of a kernel by the coefficients of its class, with the 90 % intervals."""
     by, layer = coefficients()[of], physics.layer
-    lut = round(by.adders * physics.adders + by.lut * (layer.lut - physics.adders))
+    lut = round(by.adders * physics.adders + by.choices * physics.choices + by.lut * physics.others)
     ff = round(by.ff * layer.ff)
     bounds = {"lut": _around(lut, by.lut_within), "ff": _around(ff, by.ff_within)}
     return replace(layer, lut=lut, ff=ff, bounds=bounds)
@@ -81,5 +89,10 @@ def coefficients() -> Mapping[str, Coefficients]:
 
 def _read(entry: Mapping[str, Any]) -> Coefficients:
     return Coefficients(
-        entry["adders"], entry["lut"], entry["ff"], tuple(entry["lut_within"]), tuple(entry["ff_within"])
+        entry["adders"],
+        entry["choices"],
+        entry["lut"],
+        entry["ff"],
+        tuple(entry["lut_within"]),
+        tuple(entry["ff_within"]),
     )

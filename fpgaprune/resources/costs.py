@@ -48,6 +48,7 @@ from fpgaprune.resources.layer_cost import (
     COUNTERS_FF,
     COUNTERS_LUT,
     cost,
+    counters,
     finish_lut,
     port_bits,
     result_bits,
@@ -93,7 +94,8 @@ def physics(kernel: Kernel, fabric: Fabric, budget: float) -> Physics:
             return _window(kernel)
         case AccumulateKernel():
             bits = port_bits(kernel.result)
-            return cost(kernel, "sum", adder_bits=bits, lut=bits + COUNTERS_LUT, ff=bits + COUNTERS_FF, latency=1)
+            counted = counters(kernel.source.beats)
+            return cost(kernel, "sum", adder_bits=bits, lut=bits + COUNTERS_LUT, ff=bits + counted, latency=1)
         case BufferKernel():
             return _buffer(kernel)
         case ScanKernel():
@@ -163,12 +165,13 @@ def _product(kernel: ProductKernel, fabric: Fabric) -> Physics:
     lut, dsp = _multipliers(kernel.left.word, kernel.right.word, kernel.result.size, fabric)
     exact = int(widths(kernel.products.low, kernel.products.high).sum())
     finish = finish_lut(kernel.finish)
+    packed = fabric.packs and dsp == kernel.result.size  # slices have both registers of a product
     return cost(
         kernel,
         "products",
         multipliers=kernel.result.size,
         lut=lut + finish,
-        ff=exact + port_bits(kernel.result),
+        ff=exact * (not packed) + port_bits(kernel.result) * (not packed or finish > 0),
         dsp=dsp,
         latency=2,
     )
@@ -232,7 +235,8 @@ def _window(kernel: WindowKernel) -> Physics:
     across, delays = len(grid(kernel)[-1]), kernel.row_delays
     lines = [memory(across, width * int((delays > delay).sum())) for delay in range(int(delays.max(initial=0)))]
     held = together(lines)
-    return cost(kernel, "window", lut=COUNTERS_LUT, ff=registers + COUNTERS_FF, held=held, latency=1)
+    counted = counters(*map(len, grid(kernel)), *([across] if lines else []))
+    return cost(kernel, "window", lut=COUNTERS_LUT, ff=registers + counted, held=held, latency=1)
 
 
 def _buffer(kernel: BufferKernel) -> Physics:
@@ -241,15 +245,15 @@ def _buffer(kernel: BufferKernel) -> Physics:
     width = source.word.width
     choice = sum(map(chosen, kernel.candidates)) * width
     if not kernel.in_memory:
-        registers = len(np.unique(kernel.index)) * width
-        counters = COUNTERS_FF if result.beats > 1 else 0
-        return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=registers + counters, latency=1)
+        registers = len(np.unique(kernel.index)) * width + counters(source.beats, result.beats)
+        return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=registers, latency=1)
     bank = memory(len(kernel.stored), port_bits(source))
     place, word = places(len(kernel.stored)), places(source.size)
     entry = place + word * sum(candidates > 1 for candidates in kernel.candidates)
     order = memory(result.beats, max(1, entry), read_only=True)
     held = together((bank, order))
-    return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=port_bits(result) + COUNTERS_FF, held=held, latency=1)
+    registers = port_bits(result) + counters(source.beats, result.beats, result.beats)
+    return cost(kernel, "buffer", lut=COUNTERS_LUT + choice, ff=registers, held=held, latency=1)
 
 
 def _scan(kernel: ScanKernel) -> Physics:
@@ -281,4 +285,4 @@ def written_array(name: str, port: Port) -> LayerResources:
 
 def _array(name: str, tensor: str, *, lut: int, bram_18k: int, ff: int = 0) -> LayerResources:
     port = LayerResources(tensor, name, "port", 0, 0, 0, lut, ff, dsp=0, bram_18k=bram_18k, uram=0, latency_cycles=0)
-    return calibrated(Physics(port, 0), OTHERS)
+    return calibrated(Physics(port), OTHERS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpgaprune.fabric import Memory
+from fpgaprune.fabric import Memory, places
 from fpgaprune.fixed import clip
 from fpgaprune.lower import layer_of
 from fpgaprune.lower.operations import widths
@@ -23,6 +23,11 @@ COUNTERS_LUT, COUNTERS_FF = 24, 24
 """Counters and comparisons of a process that walks over rows and columns, or over slots: an assumption."""
 
 
+def counters(*counts: int) -> int:
+    """Return the flip-flops of counters up to these numbers, and of two flags: working, and a result is there."""
+    return sum(map(places, counts)) + 2
+
+
 def cost(
     kernel: Kernel,
     strategy: str,
@@ -31,6 +36,7 @@ def cost(
     adder_bits: int = 0,
     multipliers: int = 0,
     adders: int = 0,
+    choices: int = 0,
     lut: int = 0,
     ff: int = 0,
     dsp: int = 0,
@@ -39,7 +45,7 @@ def cost(
 ) -> Physics:
     """Return the cost of a kernel, the memory that it holds included; what is not given is zero.
 
-    ``lut`` are the look-up tables beside those of ``adders``.
+    ``lut`` are the look-up tables beside those of ``adders`` and of multiplexers, ``choices``.
     """
     held = held or Memory(0, 0)
     layer = LayerResources(
@@ -49,14 +55,14 @@ def cost(
         nonzeros=nonzeros,
         adder_bits=adder_bits,
         multipliers=multipliers,
-        lut=adders + lut + held.lut,
+        lut=adders + choices + lut + held.lut,
         ff=ff,
         dsp=dsp,
         bram_18k=held.bram_18k,
         uram=0,
         latency_cycles=latency,
     )
-    return Physics(layer, adders)
+    return Physics(layer, adders, choices, held.lut)
 
 
 def port_bits(port: Port) -> int:

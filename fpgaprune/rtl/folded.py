@@ -14,7 +14,7 @@ from fpgaprune.lower.netlist import lanes_of, merged_group, merged_rows, rows_of
 from fpgaprune.lower.nodes import latency
 from fpgaprune.lower.partial import partial_sums
 from fpgaprune.rtl.expressions import declared, operand
-from fpgaprune.rtl.memories import ChoiceView, CounterView, MemoryView, RomView, at, chosen, rom
+from fpgaprune.rtl.memories import ChoiceView, CounterView, MemoryView, RomView, at, chosen, rom, selected
 from fpgaprune.rtl.pipeline import PipelineView, PortView, merging_view, port_view
 from fpgaprune.schedule import Folded
 
@@ -53,6 +53,8 @@ class LaneView:
     next: str
     multiplied: str
     added: str
+    selected: RomView | None = None
+    select: str = ""
     choices: tuple[ChoiceView, ...] = ()
     parts: tuple[PartView, ...] = ()
     memory: MemoryView | None = None
@@ -227,7 +229,17 @@ class _Lanes:
             )
             for part in np.flatnonzero(self._program.part_lane == number).tolist()
         ]
-        return replace(lane, choices=chosen(self._program.slot[mine].tolist(), read, self._slots), parts=tuple(parts))
+        return replace(self._choosing(lane, self._program.slot[mine].tolist(), read), parts=tuple(parts))
+
+    def _choosing(self, lane: LaneView, slots: Sequence[int], read: Sequence[str]) -> LaneView:
+        """Return the lane with the multiplexer of what it reads in these slots."""
+        select = selected(f"select_{lane.number}", slots, read, self._slots)
+        if select is None:
+            return replace(lane, choices=chosen(slots, read, self._slots))
+        table, declaration = select
+        number = {value: place for place, value in enumerate(dict.fromkeys(read))}
+        choices = chosen(list(number.values()), list(number), CounterView(len(number)))
+        return replace(lane, selected=table, select=declaration, choices=choices)
 
     def _lane_of_memories(self, number: int, banks: Banks) -> LaneView:
         program, groups = self._program, self.plan.groups

@@ -94,3 +94,18 @@ def chosen(when: Sequence[int], values: Sequence[str], counter: CounterView) -> 
     default = max(by_value, key=lambda value: len(by_value[value]))
     named = [ChoiceView(tuple(of), value) for value, of in by_value.items() if value != default]
     return (*named, ChoiceView((), default))
+
+
+def selected(name: str, when: Sequence[int], values: Sequence[str], counter: CounterView) -> tuple[RomView, str] | None:
+    """Return a table of which of the distinct values is taken when, with its declaration; None where each is once.
+
+    A multiplexer of few values by a short code takes half the look-up tables of one by a counter at which they repeat.
+    """
+    distinct = list(dict.fromkeys(values))
+    if len(distinct) in {1, len(values)}:
+        return None
+    codes = [0] * counter.count
+    for place, value in zip(when, values, strict=True):
+        codes[place] = distinct.index(value)
+    bits = places(len(distinct))
+    return rom(f"{name}_at", codes, bits, registered=False), f"wire [{bits - 1}:0] {name}"

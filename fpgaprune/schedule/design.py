@@ -79,13 +79,25 @@ _SPARE_LANES = 1024
 
 
 def _check_plan(op: MatVec, plan: Plan | None) -> None:
-    name, nonzeros = op.output.name, op.weights.nonzeros
+    name = op.output.name
     if plan is None:
         msg = f"{name}: no plan was made for this matrix"
         raise InputError(msg)
-    if isinstance(plan, Folded) and plan.access is Access.MEMORIES and plan.lanes > nonzeros + _SPARE_LANES:
-        msg = f"{name}: {plan.lanes} lanes with memories are far more than its {nonzeros} non-zeros can use"
-        raise InputError(msg)
+    if isinstance(plan, Folded) and plan.access is Access.MEMORIES:
+        _check_memories(name, plan, op)
+
+
+def _check_memories(name: str, plan: Folded, op: MatVec) -> None:
+    """Refuse memories in far larger numbers than there is something for them to hold."""
+    rows, columns = op.weights.shape
+    for count, what, most, held in (
+        (plan.lanes, "lanes with memories", op.weights.nonzeros, "non-zeros"),
+        (plan.banks, "banks", columns, "columns"),
+        (plan.groups, "groups of rows", rows, "rows"),
+    ):
+        if count > most + _SPARE_LANES:
+            msg = f"{name}: {count} {what} are far more than its {most} {held} can use"
+            raise InputError(msg)
 
 
 Planner: TypeAlias = Callable[[MatVec, Tensor], Plan]

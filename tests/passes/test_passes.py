@@ -152,6 +152,26 @@ def test_a_tensor_that_is_constant_throughout_becomes_a_constant():
     assert isinstance(find(propagate_constants(graph), "act"), Constant)
 
 
+def test_a_row_that_its_reader_always_stops_loses_its_weights():
+    graph = Graph(
+        (
+            Input(Tensor("x", (2,), U4)),
+            dense("fc", "x", [[1, 1], [1, 2], [5, 1]], [-31, 0, 15]),
+            relu("act", "fc", 3),
+        ),
+        ("act",),
+    )
+    moved = propagate_constants(graph)
+    assert find(moved, "fc").weights.dense().tolist() == [[0, 0], [1, 2], [0, 0]]
+    assert propagate_constants(moved) is moved
+    assert same(graph, moved)
+
+
+def test_a_row_whose_sum_is_an_output_keeps_its_weights():
+    ops = (Input(Tensor("x", (2,), U4)), dense("fc", "x", [[1, 1]], [-31]), relu("act", "fc", 1))
+    assert find(propagate_constants(Graph(ops, ("act", "fc"))), "fc").weights.nonzeros == 2
+
+
 def test_a_neuron_that_no_one_reads_is_dropped_with_what_only_it_read():
     graph = Graph(
         (

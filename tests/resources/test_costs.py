@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ from fpgaprune.ir import (
     Window,
 )
 from fpgaprune.lower import lower
-from fpgaprune.resources import estimate
+from fpgaprune.resources import calibration, estimate
 from fpgaprune.resources.costs import fifo_memory
 from fpgaprune.schedule import Interface, schedule
 from fpgaprune.sparse import SparseMatrix
@@ -34,6 +36,13 @@ from tests.nets import PYNQ
 
 S6 = Fixed(True, 6, 3)
 S6_SAT = Fixed(True, 6, 3, Rounding.RND_CONV, Overflow.SAT)
+
+
+@pytest.fixture(autouse=True)
+def _physics_alone(monkeypatch):
+    """What is counted by hand is not calibrated."""
+    plain = calibration.Coefficients(1.0, 1.0, 1.0, 1.0, (1.0, 1.0), (1.0, 1.0))
+    monkeypatch.setattr(calibration, "coefficients", lambda: defaultdict(lambda: plain))
 
 
 def costs(ops, outputs, interface=Interface.STREAM):
@@ -91,14 +100,15 @@ def test_comparisons_are_counted_one_less_than_terms():
 def test_a_window_holds_lines_and_the_registers_of_its_taps():
     ops = [x(8, 10, 2), Window(Tensor("y", (6, 8, 18), S6), "x", Windows.plain((3, 3)))]
     cost = costs(ops, ("y",))[1]["y"]
-    assert cost.ff == 3 * 3 * 2 * 6 + 24  # nine taps of two words of six bits, and the counters
+    counters = 3 + 4 + 4 + 2  # rows, columns, places of a line, two flags
+    assert cost.ff == 3 * 3 * 2 * 6 + counters  # nine taps of two words of six bits
     lines = 2 * 12  # two lines of ten places are one table a bit
     assert cost.lut == 24 + lines
 
 
 def test_a_buffer_from_which_all_leaves_at_once_is_registers():
     ops = [x(4, 3), Reshape(Tensor("y", (12,), S6), "x")]
-    assert costs(ops, ("y",))[1]["y"].ff == 12 * 6
+    assert costs(ops, ("y",))[1]["y"].ff == 12 * 6 + 2 + 2  # and a counter of four beats, two flags
     turned = np.arange(12).reshape(4, 3)[::-1].reshape(-1)
     order = [x(4, 3), Gather(Tensor("y", (4, 3), S6), "x", turned, np.zeros(12, int))]
     assert costs(order, ("y",))[1]["y"].lut > 0

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fpgaprune import board
-from fpgaprune.fabric import CLOCK_SHARE, FABRICS, two_port
+from fpgaprune.board import Family
+from fpgaprune.fabric import CLOCK_SHARE, FABRICS, Memory
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.ir import Graph, Input, MatVec, Requantise, Tensor
 from fpgaprune.lower import lower
@@ -54,20 +55,22 @@ SMALL = np.array([[100, 100, 0, 0], [0, 0, 101, 90], [102, 0, 0, 3]])
 
 
 def test_lanes_in_registers_by_hand():
-    """Three lanes of two terms, each a whole row: sums of 16 bits and a sign, three parts, nothing to merge."""
+    """Three lanes of two terms, each a whole row: three parts, nothing to merge."""
     found = cost(SMALL, Folded(3))
     assert (found.nonzeros, found.multipliers, found.dsp, found.bram_18k) == (6, 3, 3, 0)
-    assert found.adder_bits == 3 * 16  # -25600…25600
-    choice, tables, ends, counters = 3 * 1 * 8, 3 * (7 + 1), 1, 24
+    rows = 16 + 16 + 15  # up to 200, 191 and 105 times -128
+    assert found.adder_bits == rows
+    choice, ends, counters = 3 * 1 * 8, 1, 24
+    tables = 3  # of two slots there are but three bits that are not always zero
     assert found.lut == found.adder_bits + choice + tables + ends + counters
-    beat, lanes, parts, rows = 4 * 8, 3 * (8 + 16), 3 * 16, 16 + 16 + 15
-    assert found.ff == beat + lanes + parts + rows + 24
+    beat, sums, parts, starts = 4 * 8, rows, rows, 1  # operands, weights and products are in slices
+    assert found.ff == beat + sums + starts + parts + rows + 24
     assert found.latency_cycles == 2 + 3 + 1  # two slots; choose, multiply, add; the row
 
 
 def test_parts_of_a_row_and_a_bias_are_added_up():
     whole, split = cost(SMALL, Folded(3)), cost(SMALL, Folded(6))
-    assert split.adder_bits == 6 * 15 + 16 + 16 + 15  # a product a lane, and one addition a row
+    assert split.adder_bits == 5 * 15 + 10 + 16 + 16 + 15  # a product a lane, and one addition a row
     biased = cost(SMALL, Folded(3), bias=[7, 0, 9])
     assert biased.adder_bits - whole.adder_bits == 16 + 15
 
@@ -86,14 +89,30 @@ def test_a_lane_that_reads_one_element_needs_no_multiplexer():
     assert cost(several, Folded(1)).lut - cost(same, Folded(1)).lut == 1 * 8  # four candidates are a table a bit
 
 
+def test_lanes_that_do_the_same_share_multiplexers_and_tables():
+    same, apart = (
+        cost(np.array(dense), Folded(2)) for dense in ([[11, 13], [19, 21]], [[11, 13, 0, 0], [0, 0, 19, 21]])
+    )
+    assert same.dsp == apart.dsp
+    assert apart.lut - same.lut == 1 * 8  # one more multiplexer
+    assert apart.ff - same.ff == 2 * 8  # and two more elements
+
+
+def test_later_families_keep_products_and_operands_in_registers():
+    made = kernel(SMALL, Folded(3))
+    series, ultrascale = (folded(made, FABRICS[family], 7.3).layer for family in (Family.XC7, Family.XCUP))
+    products, operands = 5 * 15 + 10, 3 * 8
+    assert ultrascale.ff - series.ff >= products // 2 + operands
+
+
 def test_lanes_with_memories_by_hand():
     dense = np.array([[100, 100, 0, 0], [0, 0, 101, 90], [102, 0, 0, 3], [0, 50, 60, 0]])
     plan = Folded(4, Access.MEMORIES, 2)
     found, made = cost(dense, plan), kernel(dense, plan).program
     assert (made.slots, made.banks.depth, made.banks.rounds) == (2, 2, 2)
-    sums = rows = 16
-    assert found.adder_bits == 4 * sums + 2 * 1 * rows  # each group adds two banks
-    copies, partial = 4 * two_port(4, 8).lut, 4 * two_port(4, sums).lut
+    rows = 16
+    assert found.adder_bits == 16 + 3 * 15 + 2 * 1 * rows  # one lane adds two terms; each group adds two banks
+    copies, partial = (4 * FABRIC.two_port(4, width).lut for width in (8, 16))
     assert found.dsp == 4
     assert found.lut >= found.adder_bits + copies + partial
     biased = cost(dense, plan, bias=[1, 2, 3, 4])
@@ -111,11 +130,16 @@ def test_each_group_has_one_finish_with_memories_and_each_row_has_one_with_regis
 
 @pytest.mark.parametrize(("words", "width", "lut"), [(32, 6, 4), (32, 7, 8), (33, 6, 8), (64, 3, 4), (65, 3, 11)])
 def test_a_memory_of_two_ports_takes_four_tables_for_six_bits_of_32_words_or_three_of_64(words, width, lut):
-    assert (two_port(words, width).lut, two_port(words, width).bram_18k) == (lut, 0)
+    assert FABRIC.two_port(words, width) == Memory(lut, 0)
+
+
+@pytest.mark.parametrize(("words", "width", "lut"), [(32, 14, 8), (32, 15, 16), (64, 7, 8), (64, 8, 16)])
+def test_on_ultrascale_it_takes_eight_tables_for_fourteen_bits_of_32_words_or_seven_of_64(words, width, lut):
+    assert FABRICS[Family.XCUP].two_port(words, width) == Memory(lut, 0)
 
 
 def test_a_large_memory_of_two_ports_is_block_ram():
-    assert (two_port(512, 8).lut, two_port(512, 8).bram_18k) == (0, 1)
+    assert FABRIC.two_port(512, 8) == Memory(0, 1)
 
 
 @pytest.mark.parametrize("plan", [Folded(24), Folded(24, Access.MEMORIES, 6)])
@@ -142,7 +166,6 @@ def test_memories_spare_the_multiplexers_of_many_elements():
     dense = pruned(128, 784, 0.9)
     registers, memories = cost(dense, Folded(100)), cost(dense, Folded(100, Access.MEMORIES, 25))
     assert memories.lut < 0.6 * registers.lut
-    assert memories.ff < registers.ff
 
 
 def test_registers_are_smaller_where_lanes_have_few_slots():

@@ -119,3 +119,10 @@ def test_texts_larger_than_any_project_are_refused_before_they_are_read(monkeypa
 def test_lanes_that_no_matrix_can_use_are_refused_before_memory_is_taken(lanes, banks):
     with pytest.raises(InputError, match=f"fc1: {lanes} lanes with memories are far more than"):
         schedule(mlp((6, 4)), PYNQ, planner=lambda _op, _source: Folded(lanes, Access.MEMORIES, banks))
+
+
+@pytest.mark.parametrize(("banks", "said"), [(1100, "1100 banks"), (1, "1100 groups of rows")])
+def test_more_banks_or_groups_than_a_matrix_can_fill_are_refused(banks, said):
+    wide = mlp((64, 64), 0.0)
+    with pytest.raises(InputError, match=f"fc1: {said} are far more than its 64"):
+        schedule(wide, PYNQ, planner=lambda _op, _source: Folded(1100, Access.MEMORIES, banks))
