@@ -1,4 +1,4 @@
-"""csynth.xml, and <top>_csynth.xml, which says nothing of the modules inside (Vivado HLS and Vitis HLS, AMD UG1399)."""
+"""XML of HLS (AMD UG1399): csynth.xml; <top>_csynth.xml, which says nothing of the modules inside; export_*.xml."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from fpgaprune.errors import InputError
 from fpgaprune.resources.values import Kind
-from fpgaprune.vendor import numbers
+from fpgaprune.vendor import export, numbers
 from fpgaprune.vendor.text import version_of
 from fpgaprune.vendor.values import Counts, Cycles, Instance, Report, Timing
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 def read(text: str) -> Report:
-    """Return what a csynth.xml says.
+    """Return what a csynth.xml or an export_*.xml says.
 
     Raises:
         InputError: it is no complete report of HLS.
     """
     root = _root(text)
+    if root.find("AreaReport") is not None:
+        return export.read_xml(root)
     target, estimated = _text(root, "UserAssignments/TargetClockPeriod"), _text(root, _ESTIMATED)
     clock, achieved = numbers.nanoseconds(target), numbers.nanoseconds(estimated)
     modules = {_text(module, "Name"): module for module in root.iterfind("ModuleInformation/Module")}

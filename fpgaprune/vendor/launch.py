@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
 
 _POLL_S = 0.5
 _GRACE_S = 10.0
@@ -30,16 +32,18 @@ def launch(
     log: Path,
     timeout_s: float,
     progress: Callable[[str], None],
+    holds: tuple[int, ...] = (),
 ) -> int:
     """Run a program in folder ``cwd`` until it ends, and return its exit code; ``progress`` gets time and last line.
 
-    At the time limit, and on an interruption, the program and its children are ended before this leaves.
+    At the time limit, and on an interruption, the program and its children are ended before this leaves. They hold the
+    open files ``holds`` as well: where this process is killed and cannot end them, its lock stays with them.
 
     Raises:
         ToolError: it cannot be started, or ran out of time.
     """
     words = [str(word) for word in command]
-    with log.open("wb") as out:
+    with log.open("wb") as out, _ended_by_signals():
         try:
             process = subprocess.Popen(  # noqa: S603  # a list of words, never a shell string
                 words,
@@ -49,6 +53,7 @@ def launch(
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=holds,
             )
         except OSError as error:
             msg = f"{words[0]} cannot be started: {error.strerror}"
@@ -57,6 +62,26 @@ def launch(
             return _wait(process, Path(words[0]).name, log, timeout_s, progress)
         finally:
             _end(process)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Leave by an exception where a job scheduler or a closed terminal ends this process, unless that is ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what signals do
+        return
+    heard = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in heard:
+        signal.signal(each, _leave)
+    try:
+        yield
+    finally:
+        for each in heard:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _wait(

@@ -59,8 +59,8 @@ class State:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for one run; the lock goes with the process, however that ends.
+def locked(folder: Path) -> Iterator[int]:
+    """Hold a folder for one run and give the open file of the lock; it goes with the processes that have it open.
 
     Raises:
         ToolError: another run holds it.
@@ -76,6 +76,8 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            msg = f"another synthesis is at work in {folder}; wait for it, or end it"
+            msg = (
+                f"another synthesis is at work in {folder}, or the tool of one that was killed; wait for it, or end it"
+            )
             raise ToolError(msg) from error
-        yield
+        yield file.fileno()

@@ -45,7 +45,14 @@ class Stage:
     reports: tuple[tuple[str, ...], ...] = ()
 
 
-_SOLUTION = "scripts/{top}_hls/{tag}"
+_SOLUTIONS = ("scripts/{top}_hls/{tag}", "scripts/{top}_hls/hls")
+"""Folders of C synthesis: that of run_hls.tcl, and that of a component of Vitis Unified, where a tool makes it one."""
+
+
+def _in_solutions(*names: str) -> tuple[str, ...]:
+    return tuple(f"{solution}/{name}" for solution in _SOLUTIONS for name in names)
+
+
 _VIVADO_REPORTS = ("hierarchy", "utilization", "timing", "power")
 
 
@@ -62,16 +69,16 @@ STAGES = {
             Maker.VITIS,
             "run_hls.tcl",
             None,
-            (f"{_SOLUTION}/syn/verilog/*.v",),
+            _in_solutions("syn/verilog/*.v"),
             Kind.CSYNTH,
-            (tuple(f"{_SOLUTION}/syn/report/{name}" for name in ("csynth.xml", "{top}_csynth.xml")),),
+            (_in_solutions("syn/report/csynth.xml", "syn/report/{top}_csynth.xml"),),
         ),
         Stage(
             "export",
             Maker.VITIS,
             "run_hls.tcl",
             "csynth",
-            tuple(f"{_SOLUTION}/impl/{name}" for name in ("ip/component.xml", "ip/*.zip", "*.zip")),
+            _in_solutions("impl/ip/component.xml", "impl/ip/*.zip", "impl/*.zip"),
         ),
         _vivado("synthesis", "csynth", Kind.POST_SYNTHESIS),
         _vivado("route", "synthesis", Kind.POST_ROUTE),
@@ -103,8 +110,8 @@ def synth(
         ToolError: no tool, no licence, a failure, or the time limit of a stage.
     """
     refuse_edited(project)
-    with locked(project.path / FOLDER):
-        _Run(project, Identity.of(project), timeout_s, progress).all(FLOWS[maker])
+    with locked(project.path / FOLDER) as lock:
+        _Run(project, Identity.of(project), timeout_s, progress, lock).all(FLOWS[maker])
     return resources(project, GIVES[maker])
 
 
@@ -116,6 +123,7 @@ class _Run:
     identity: Identity
     timeout_s: float
     progress: Callable[[str], None]
+    lock: int
 
     @property
     def folder(self) -> Path:
@@ -130,19 +138,39 @@ class _Run:
                 installs[stage.maker] = require(stage.maker)
             install = installs[stage.maker]
             keys[stage.name] = hashlib.sha256(f"{keys[stage.before]} {stage.name} {install}".encode()).hexdigest()
-            if State.load(self.folder).keys.get(stage.name) != keys[stage.name] or not self._kept(stage):
+            finished = State.load(self.folder).keys.get(stage.name) == keys[stage.name]
+            if not finished or not self._kept(stage) or not self._known(stage):
                 self._one(stage, install, keys[stage.name])
 
     def _kept(self, stage: Stage) -> bool:
         """Whether what a stage left is still there."""
-        return self._made(stage) and (stage.kind is None or stored(self.project, stage.kind) is not None)
+        return self._made(stage) and all(self._report(names).is_file() for names in stage.reports)
+
+    def _known(self, stage: Stage) -> bool:
+        """Whether what is stored is what the stage's own reports say, or could be read from them again.
+
+        Reports of other runs may have been imported since.
+        """
+        if stage.kind is None:
+            return True
+        found = stored(self.project, stage.kind)
+        digests = {hashlib.sha256(self._report(names).read_bytes()).hexdigest() for names in stage.reports}
+        if found is None or not digests <= {source.sha256 for source in found.sources}:
+            try:
+                self._read(stage, self._log(stage))
+            except ToolError:  # they were changed: the stage runs again
+                return False
+        return True
+
+    def _log(self, stage: Stage) -> Path:
+        return self.folder / f"{stage.name}.log"
 
     def _one(self, stage: Stage, install: Install, key: str) -> None:
         """Run a stage; it and what came after it are not finished from here on."""
         State.load(self.folder).without(_after(stage.name)).store(self.folder)
         self._remove_old(stage)
         self.progress(f"{stage.name}: {install}")
-        log = self.folder / f"{stage.name}.log"
+        log = self._log(stage)
         code = launch(
             install.command(stage.script),
             cwd=(self.project.path / "scripts").resolve(),
@@ -150,6 +178,7 @@ class _Run:
             log=log,
             timeout_s=self.timeout_s,
             progress=lambda text: self.progress(f"{stage.name}: {text}"),
+            holds=(self.lock,),
         )
         if code != 0 or not self._made(stage):
             raise ToolError(_explain(stage.name, install, code, log))
@@ -176,7 +205,8 @@ class _Run:
         for kind in filter(None, (STAGES[name].kind for name in _after(stage.name))):
             forget(self.project, kind)
         if stage.before is None:
-            shutil.rmtree(self.project.path / self._filled(_SOLUTION), ignore_errors=True)
+            for solution in _SOLUTIONS:
+                shutil.rmtree(self.project.path / self._filled(solution), ignore_errors=True)
         patterns = (*stage.made, *(name for names in stage.reports for name in names))
         for path in [path for pattern in patterns for path in self.project.path.glob(self._filled(pattern))]:
             path.unlink()

@@ -69,8 +69,13 @@ def check(report: Report, project: ProjectFolder) -> None:
         InputError: it is of another project, top function, part or clock.
     """
     design, identity = project.design, Identity.of(project)
-    if report.top != design.name:
-        msg = f"it is of {report.top!r}, not of the top function {design.name!r} of {project.path}"
+    if report.top is None and report.tag is None:
+        msg = (
+            "it names neither its top function nor a project, so that nothing ties it; import "
+            f"{design.name}_export.rpt beside it, or run scripts/run_hls.tcl, which leaves the project's tag"
+        )
+    elif report.top not in (None, design.name):
+        msg = f"it is of {report.top!r}, not of the top function {design.name!r} of {project.path}{_wrapped(report)}"
     elif report.part is not None and not _same_part(report.part, design.board.part):
         msg = f"it is for the part {report.part}, not for {design.board.part} of {project.path}"
     elif report.timing is not None and not _same_clock(report.timing.clock_ns, design.clock_ns):
@@ -83,6 +88,12 @@ def check(report: Report, project: ProjectFolder) -> None:
     else:
         return
     raise InputError(msg)
+
+
+def _wrapped(report: Report) -> str:
+    """What to import where Vivado reported the block design that HLS wraps around the top."""
+    hint = "; it is the wrapper of an HLS export: import export_impl.xml or <top>_export.rpt of the same run"
+    return hint if report.top == "bd_0_wrapper" else ""
 
 
 def _same_clock(one: float, other: float) -> bool:

@@ -72,14 +72,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class Report:
-    """One report: which tool wrote it at which stage, of which top and part, and what it says.
+    """One report: which tool wrote it at which stage, of which top and part where it names them, and what it says.
 
     ``tag`` is that of the project whose script ran the tool.
     """
 
     kind: Kind
     tool: str
-    top: str
+    top: str | None
     part: str | None
     tag: str | None = None
     timing: Timing | None = None

@@ -25,12 +25,12 @@ _SITES = {
     "lut": ("CLB LUTs", "Slice LUTs"),
     "ff": ("CLB Registers", "Slice Registers", "Registers"),
     "tiles": ("Block RAM Tile",),
-    "ramb36": ("RAMB36/FIFO",),
-    "ramb18": ("RAMB18",),
+    "ramb36": ("RAMB36/FIFO", "RAMB36E5"),
+    "ramb18": ("RAMB18", "RAMB18E5"),
     "dsp": ("DSPs", "DSP Slices"),
     "uram": ("URAM",),
 }
-"""What a count is called: CLB from UltraScale on, DSP slices on Versal; a star refers to a note."""
+"""What a count is called: CLB from UltraScale on; Registers, RAMB36E5, DSP Slices on Versal; a star is a note."""
 
 
 def read_utilisation(report: str) -> Report:
@@ -148,7 +148,7 @@ def read_timing(report: str) -> Report:
 
 def _slacks(report: str) -> dict[str, str]:
     """Names and values stand in two lines, with a line of dashes between them."""
-    found = re.search(r"^\s*(WNS\(ns\).*)\n[\s-]*\n\s*(\S.*)$", report.replace("\r\n", "\n"), re.MULTILINE)
+    found = re.search(r"^\s*(WNS\(ns\).*)\n[\s-]*\n\s*(\S.*)$", report, re.MULTILINE)
     names = re.split(r"\s{2,}", found[1].strip()) if found else []
     values = found[2].split() if found else []
     if not names or len(values) != len(names):

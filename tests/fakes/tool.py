@@ -1,7 +1,7 @@
 """What the fake tools do: they record each call and lay down reports in the real places, or fail in a chosen way.
 
 The environment decides: FAKE_CALLS is a file that gets a line for each call, FAKE_VERSION the version they claim,
-FAKE_MODE how they behave, FAKE_AT the only stage at which they do so.
+FAKE_MODE how they behave, FAKE_AT the only stage at which they do so, FAKE_COMPONENT that HLS makes a component.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Run:
     @property
     def solution(self):
         """The folder of the HLS solution."""
-        return f"scripts/{self.manifest['name']}_hls/{self.tag}"
+        return f"scripts/{self.manifest['name']}_hls/{'hls' if 'FAKE_COMPONENT' in os.environ else self.tag}"
 
     def csynth(self):
         """Leave RTL and the report, under the name of the version."""
@@ -123,7 +123,8 @@ class Run:
     def garbage(self):
         """Leave reports that say nothing sensible."""
         self.well()
-        for path in (*self.root.glob("reports/*/*.rpt"), *self.root.glob(f"{self.solution}/syn/report/*")):
+        made = f"{self.solution}/syn/report/*" if self.stage == "csynth" else f"reports/*/{self.stage}_*.rpt"
+        for path in self.root.glob(made):
             path.write_bytes(b"\x00\xffgarbage" * 1000)
 
     def nan(self):

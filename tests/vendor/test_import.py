@@ -69,6 +69,30 @@ def test_reports_of_one_stage_come_together_with_latency_from_csynth(net, given)
     assert resources(net, Kind.CSYNTH).total("lut") == 130
 
 
+def test_exports_of_hls_are_resources_with_latency_from_csynth(net, given):
+    given(written.module_rpt())
+    given(written.export_xml())
+    found = resources(net, Kind.POST_ROUTE)
+    assert [(layer.tensor, layer.lut, layer.bram_18k) for layer in found.layers] == [
+        ("act1", 80, 2),
+        ("fc2", 45, 1),
+        ("", 5, 0),
+    ]
+    assert (found.measured.tool, found.measured.achieved_ns) == ("Vivado 2024.2 (HLS export)", 6.125)
+    given(written.power())  # of Vivado's own flow, whose netlist is another
+    with pytest.raises(InputError, match="has no post-route counts"):
+        resources(net, Kind.POST_ROUTE)
+
+
+def test_an_export_names_its_top_by_its_own_name_alone(net, tmp_path):
+    path = tmp_path / "net_export.rpt"
+    path.write_text(written.export_brief(project="mine"))
+    assert import_report(net, path).counts.lut == 130
+    path.rename(tmp_path / "other_export.rpt")
+    with pytest.raises(InputError, match="is of 'other'"):
+        import_report(net, tmp_path / "other_export.rpt")
+
+
 def test_what_describes_the_design_is_the_estimates(net, given):
     given(written.xml())
     counted, estimated = resources(net, Kind.CSYNTH), estimate(lower(net.design))
@@ -127,6 +151,13 @@ def test_what_is_missing_is_named(net, given):
         (written.timing(period="12.500"), r"its clock is 12\.5 ns, not 10 ns"),
         (written.timing(device="xc7z045-ffg900"), "is for the part xc7z045-ffg900-1"),
         (written.flat(Module("design_1_wrapper", 5)), "is of 'design_1_wrapper'"),
+        (written.flat(Module("bd_0_wrapper", 5)), r"of 'bd_0_wrapper'.* import export_impl.xml or <top>_export.rpt"),
+        (written.export_brief(project="mine"), "names neither its top .*; import net_export.rpt"),
+        (written.export_brief(project="other_hls"), "is of 'other', not of"),
+        (written.export_brief(part="xcvc1902-vsva2197-2MP-e-S"), "is for the part xcvc1902-vsva2197-2MP-e-S"),
+        (written.export_results(period="5.000"), "its clock is 5 ns, not 10 ns"),
+        (written.export_xml(Module("net", 9, parts=(Module("layer_conv7"),))), "it is of another network"),
+        (written.export_xml(solution="fpgaprune_00000000"), "carries the tag 00000000 of another project"),
         (written.module_rpt(solution="fpgaprune_00000000"), "carries the tag 00000000 of another project"),
         (written.flat(command="report_utilization -file /x/reports/fpgaprune_0123abcd/u.rpt"), "the tag 0123abcd"),
         (
@@ -188,7 +219,7 @@ def test_a_measurement_of_other_weights_is_told(net, given):
 def test_files_that_cannot_be_reports(net, tmp_path):
     with pytest.raises(InputError, match="is not a file"):
         import_report(net, tmp_path / "none")
-    with pytest.raises(InputError, match="is not a file"):
+    with pytest.raises(InputError, match="is a folder and not a file; give the reports in it one by one: csynth"):
         import_report(net, tmp_path)
     (tmp_path / "large").touch()
     os.truncate(tmp_path / "large", (1 << 28) + 1)
@@ -258,7 +289,17 @@ def test_the_command_says_what_it_took_and_how_it_is_tied(net, run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"garbage", b"\xff\xfe\x00", written.xml()[:700].encode(), written.flat(NET)[:1500].encode()]
+    "content",
+    [
+        b"",
+        b"garbage",
+        b"\xff\xfe\x00",
+        written.xml()[:700].encode(),
+        written.flat(NET)[:1500].encode(),
+        written.export_brief()[:400].encode(),
+        written.export_results()[:700].encode(),
+        written.export_xml()[:900].encode(),
+    ],
 )
 def test_the_command_ends_with_two_and_one_line(net, run, tmp_path, content):
     (tmp_path / "report").write_bytes(content)

@@ -113,6 +113,56 @@ def test_power_in_watts():
     assert parse(said).power == Power(9.1, 0.001, 0.105)
 
 
+def test_versal_counts_slices_registers_and_e5_memories():
+    report = parse(written.versal())
+    assert (report.kind, report.part, report.counts, report.carry) == (
+        Kind.POST_ROUTE,
+        "xcvc1902-vsva2197-2MP-e-S",
+        COUNTS,
+        5,
+    )
+    without_tiles = written.versal(Module("net", 5, 6, 7, 2, 1, uram=4)).replace("Block RAM Tile", "Tiles         ")
+    assert parse(without_tiles).counts == Counts(5, 6, 7, 5, 4)
+    assert parse(written.hierarchy(dsp="DSP Slices")).counts == COUNTS
+    timing = parse(written.timing(device="xcvc1902-vsva2197").replace("-1  PRODUCTION", "-2MP  PRODUCTION"))
+    assert timing.part == "xcvc1902-vsva2197-2MP"
+
+
+EXPORTS = (written.export_brief, written.export_results, written.export_xml)
+
+
+@pytest.mark.parametrize("version", ["2020.2", "2022.1", "2023.2", "2024.2", "2025.1"])
+@pytest.mark.parametrize("routed", [False, True])
+@pytest.mark.parametrize("write", EXPORTS)
+def test_exports_of_hls_tell_their_stage(write, routed, version):
+    report = parse(write(version=version, routed=routed))
+    assert report.kind is (Kind.POST_ROUTE if routed else Kind.POST_SYNTHESIS)
+    assert (report.tool, report.top) == (f"Vivado {version} (HLS export)", "net")
+    assert report.part == "xc7z020-clg400-1"
+    assert report.counts == COUNTS
+    assert report.timing == Timing(10.0, 6.125 if routed else 4.321, met=True)
+
+
+@pytest.mark.parametrize("write", EXPORTS)
+def test_exports_that_miss_their_timing_say_so(write):
+    assert parse(write(achieved="10.452")).timing == Timing(10.0, 10.452, met=False)
+    assert parse(write(solution="fpgaprune_0123abcd")).tag == "0123abcd"
+
+
+@pytest.mark.parametrize("write", [written.export_brief, written.export_xml])
+def test_an_export_without_a_path_between_registers_has_no_timing(write):
+    assert parse(write(achieved="NA")).timing is None
+
+
+def test_the_xml_of_an_export_has_modules_by_the_paths_of_their_cells():
+    inner = Module("layer_h", 7, 3)
+    top = Module("net", 130, 70, 3, 1, 1, parts=(Module("process_scan", 90, dsp=2, parts=(inner,)), Module("o", 4)))
+    report = parse(written.export_xml(top))
+    scan = Instance("process_scan", Counts(90, 0, 2, 0, 0), parts=(Instance("layer_h", Counts(7, 3, 0, 0, 0)),))
+    assert report.instances == (Instance("o", Counts(4, 0, 0, 0, 0)), scan)
+    assert parse(written.export_xml(modules=False)).instances == ()
+
+
 @pytest.mark.parametrize(
     ("report", "message"),
     [
@@ -137,6 +187,16 @@ def test_power_in_watts():
         (written.module_rpt().replace("10.00 ns", "10.00 MHz"), "'10.00 MHz' is not"),
         (written.summary_rpt().partition("|+ net")[0], "no row"),
         (re.sub(r"(\|\+ net.*?\|).*", r"\1", written.summary_rpt()), "is the report cut off"),
+        (written.export_brief().replace("DSP: ", "GGG: "), "no count of DSP: is the report cut off"),
+        (written.export_brief().partition("#=== Final")[0], "no period 'CP required': is the report cut off"),
+        (written.export_brief().replace("v.2023.2", "v."), "does not say the version"),
+        (written.export_brief().replace("     130", "    many"), "'many' is not a number"),
+        (written.export_results().partition("BRAM:")[0], "no table of timing"),
+        (written.export_results().replace("FF: ", "GG: "), "no count of FF"),
+        (written.export_results().replace("Post-Route", "Post-Place"), "no period 'Post-Route'"),
+        (written.export_xml().replace("<LUT>130</LUT>", ""), "no count of LUT"),
+        (written.export_xml().partition("<RtlModules>")[0], "is it cut off"),
+        (written.export_xml().replace("RUN_TYPE", "RUN"), "does not say the tool, .*<top>_export.rpt beside it does"),
         (written.flat().partition("3. ARITHMETIC")[0], "no row DSPs or DSP Slices"),
         (written.flat().replace("Block RAM Tile", "Tiles").replace("RAMB36", "RAM"), "no row Block RAM Tile"),
         (written.flat().replace("1.5", "1.25"), "'      1.25' is not|'1.25' is not"),
@@ -169,6 +229,7 @@ def test_line_ends_of_other_systems_change_nothing():
         written.hierarchy(),
         written.timing(),
         written.power(),
+        *(write() for write in EXPORTS),
     ):
         assert parse(report.replace("\n", "\r\n")) == parse(report)
 

@@ -19,9 +19,11 @@ from fpgaprune.errors import InputError, ToolError
 from fpgaprune.resources import Kind
 from fpgaprune.schedule import Interface
 from fpgaprune.sim import ProjectFolder
-from fpgaprune.vendor import Maker, resources, stored, synth
+from fpgaprune.vendor import Maker, import_report, resources, stored, synth
 from fpgaprune.vendor.tie import Identity
 from tests.nets import mlp, project
+from tests.vendor import written
+from tests.vendor.written import Module
 
 FAKES = Path(__file__).parent.parent / "fakes"
 VARIABLES = (
@@ -122,10 +124,29 @@ def test_what_is_finished_is_not_run_again(net, calls, monkeypatch):
     assert calls() == ["vitis-run export"]
 
 
+def test_reports_that_are_there_are_read_again_and_not_made(net, calls, tmp_path):
+    first = synth(net, Maker.VIVADO)
+    calls()
+    (net.path / "reports" / "post-route.json").unlink()
+    assert synth(net, Maker.VIVADO) == first
+    (tmp_path / "other").write_text(written.flat(Module(net.design.name, 99), "2024.1"))
+    import_report(net, tmp_path / "other")
+    assert resources(net, Kind.POST_ROUTE).total("lut") == 99
+    assert synth(net, Maker.VIVADO) == first
+    assert calls() == []
+
+
+def test_a_component_of_vitis_unified_is_found(net, calls, monkeypatch):
+    monkeypatch.setenv("FAKE_COMPONENT", "1")
+    assert synth(net, Maker.VITIS).total("lut") == 59
+    assert synth(net, Maker.VIVADO).kind is Kind.POST_ROUTE
+    assert calls() == ["vitis-run csynth", "vitis-run export", "vivado synthesis", "vivado route"]
+
+
 def test_results_that_are_gone_are_made_again(net, calls):
     synth(net, Maker.VIVADO)
     calls()
-    (net.path / "reports" / "post-route.json").unlink()
+    next((net.path / "reports").glob("*/route_power.rpt")).unlink()
     synth(net, Maker.VIVADO)
     assert calls() == ["vivado route"]
     next((net.path / "reports").glob("*/synthesis.dcp")).unlink()
@@ -261,17 +282,38 @@ def test_the_time_limit_ends_the_tool_and_its_children(net, tmp_path, monkeypatc
     assert stored(net, Kind.CSYNTH) is None
 
 
-def test_an_interrupted_run_ends_its_tools_and_goes_on_where_it_was(net, calls, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP)],
+)
+def test_an_interrupted_run_ends_its_tools_and_goes_on_where_it_was(net, calls, tmp_path, number, code):
     environment = os.environ | {"FAKE_MODE": "hang", "FAKE_AT": "synthesis"}
     words = [sys.executable, "-m", "fpgaprune.cli", "synth", str(net.path), "--tool", "vivado"]
     run = subprocess.Popen(words, env=environment, preexec_fn=hear_interrupts)
     pids = children(tmp_path)
-    run.send_signal(signal.SIGINT)
-    assert run.wait(timeout=60) == 130
+    run.send_signal(number)
+    assert run.wait(timeout=60) == code
     assert end(pids)
     assert calls() == ["vitis-run csynth", "vivado synthesis"]
     assert synth(net, Maker.VIVADO).kind is Kind.POST_ROUTE
     assert calls() == ["vivado synthesis", "vivado route"]
+
+
+def test_the_tool_of_a_killed_run_keeps_the_folder_until_it_ends(net, tmp_path):
+    environment = os.environ | {"FAKE_MODE": "hang"}
+    words = [sys.executable, "-m", "fpgaprune.cli", "synth", str(net.path), "--tool", "vitis"]
+    run = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+    pids = children(tmp_path)
+    run.kill()
+    run.wait(timeout=60)
+    try:
+        with pytest.raises(ToolError, match="the tool of one that was killed; wait for it, or end it"):
+            synth(net, Maker.VITIS)
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+    assert end(pids)
+    assert synth(net, Maker.VITIS).kind is Kind.CSYNTH
 
 
 def test_two_runs_in_one_folder_do_not_mix(net, tmp_path):
@@ -354,3 +396,43 @@ def test_the_scripts_run_their_stages_and_leave_the_projects_tag(net, tmp_path, 
     code, said = lines(FPGAPRUNE_STAGES={"run_hls.tcl": "export", "build_vivado.tcl": "route"}[script])
     assert code == 0
     assert not any(line.startswith(("csynth_design", "synth_design", "open_project -reset")) for line in said)
+
+
+@pytest.mark.needs("tclsh")
+def test_the_script_of_hls_implements_what_it_synthesised(net, tmp_path):
+    def said(stages):
+        prelude = tmp_path / "prelude.tcl"
+        prelude.write_text("proc unknown {args} { puts $args }\nsource run_hls.tcl\n")
+        words, environment = ["tclsh", str(prelude)], os.environ | {"FPGAPRUNE_STAGES": stages}
+        result = subprocess.run(
+            words,
+            cwd=net.path / "scripts",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return result.stdout
+
+    assert "open_project -reset" in said("csynth impl")
+    assert "open_project -reset" not in said("impl")
+    assert "export_design -flow impl -format ip_catalog" in said("impl")
+
+
+@pytest.mark.needs("tclsh")
+def test_rtl_without_a_tag_must_be_newer_than_the_project(net, tmp_path):
+    rtl = net.path / "scripts" / f"{net.design.name}_hls" / "hls" / "syn" / "verilog"
+    rtl.mkdir(parents=True)
+    (rtl / "net.v").write_text("")
+    prelude = tmp_path / "prelude.tcl"
+    prelude.write_text("proc unknown {args} { puts $args }\nsource build_vivado.tcl\n")
+
+    def run():
+        words = ["tclsh", str(prelude)]
+        return subprocess.run(words, cwd=net.path / "scripts", capture_output=True, text=True, check=False)
+
+    assert run().returncode == 0
+    os.utime(rtl, (0, 0))
+    found = run()
+    assert found.returncode == 1
+    assert "is older than the project: run C synthesis again" in found.stdout

@@ -333,10 +333,58 @@ Utilization Design Information
 """
 
 
-def hierarchy(top=NET, version="2023.2", *, device=PART, state="Routed", uram=True, command="report_utilization"):
+def versal(top=NET, version="2024.2", *, device="xcvc1902-vsva2197-2MP-e-S", state="Routed"):
+    """Return report_utilization of a Versal device: registers before LUTs, E5 memories, three kinds of DSP."""
+    columns = ("Site Type", "Used", "Fixed", "Prohibited", "Available", "Util%")
+
+    def rows(*pairs):
+        return [
+            (f" {name:<28}", used, 0, *((0, 1000, "<0.01") if bold else ("", "", ""))) for name, used, bold in pairs
+        ]
+
+    logic = rows(("Registers", top.ff, True), ("  Register as Flip Flop", top.ff, False), ("CLB LUTs", top.lut, True))
+    spread = rows(("SLICE", 40, True), ("  SLICEL", 30, False), ("CLB LUTs", 9, True), ("CLB Registers", 9, True))
+    memory = rows(
+        ("Block RAM Tile", f"{top.bram_18k / 2:g}", True),
+        ("  RAMB36E5", top.ramb36, True),
+        ("  RAMB18E5*", top.ramb18, True),
+        ("URAM", top.uram, True),
+    )
+    arithmetic = rows(
+        ("DSP Slices", top.dsp, True), ("  DSP58", top.dsp, False), ("  DSPFP32", 0, False), ("  DSPCPLX", 0, False)
+    )
+    primitives = [("FDRE", top.ff, "Register"), ("LUT6CY", 40, "CLB"), ("LOOKAHEAD8", 5, "CLB")]
+    return f"""{_head("report_utilization -file u.rpt", top.name, device, state, version, "-2MP")}
+Utilization Design Information
+
+1. Netlist Logic
+----------------
+{_table([columns], logic)}
+
+2. CLB Distribution
+-------------------
+{_table([columns], spread)}
+
+3. BLOCKRAM
+-----------
+{_table([columns], memory)}
+
+4. ARITHMETIC
+-------------
+{_table([columns], arithmetic)}
+
+9. Primitives
+-------------
+{_table([("Ref Name", "Used", "Functional Category")], primitives)}
+"""
+
+
+def hierarchy(
+    top=NET, version="2023.2", *, device=PART, state="Routed", uram=True, command="report_utilization", dsp="DSP Blocks"
+):
     """Return report_utilization -hierarchical: modules have the top's name before; own logic stands in brackets."""
     columns = ("Instance", "Module", "Total LUTs", "Logic LUTs", "LUTRAMs", "SRLs", "FFs", "RAMB36", "RAMB18")
-    columns = (*columns, *(("URAM",) if uram else ()), "DSP Blocks" if uram else "DSP48 Blocks")
+    columns = (*columns, *(("URAM",) if uram else ()), dsp if uram else "DSP48 Blocks")
 
     def cells(module):
         ultra = (module.uram,) if uram else ()
@@ -461,4 +509,137 @@ Table of Contents
 +--------------+-----------+----------+-----------+-----------------+
 | Clocks       |    <0.001 |        3 |       --- |             --- |
 +--------------+-----------+----------+-----------+-----------------+
+"""
+
+
+def _export_counts(top, *, all_names):
+    """Return the lines of counts in the text of an export, block RAM in halves."""
+    counts = [("LUT", top.lut), ("FF", top.ff), ("DSP", top.dsp), ("BRAM", top.bram_18k)]
+    counts += [("URAM", top.uram), ("LATCH", 0), ("SRL", 3), ("CLB", 0)] if all_names else [("SRL", 3)]
+    return "\n".join(f"{name + ':':<10} {count:>8}" for name, count in counts)
+
+
+def export_brief(
+    top=NET,
+    version="2023.2",
+    *,
+    part="xc7z020-clg400-1",
+    routed=True,
+    project=None,
+    solution="solution1",
+    period="10.000",
+    achieved="6.125",
+):
+    """Return <top>_export.rpt of an export with synthesis, or with place and route as well; shorter before 2021."""
+    old = version < "2021"
+    gap = "" if old else "\n"
+    lines = [f"CP required:                     {period}", "CP achieved post-synthesis:      4.321"]
+    lines += [f"CP achieved post-implementation: {achieved}"] if routed else []
+    last = lines[-1].split()[-1]
+    verdict = "No Sequential Path" if last == "NA" else f"Timing {'' if float(last) <= float(period) else 'not '}met"
+    return f"""
+
+Implementation tool: Xilinx Vivado v.{version}
+Project:             {project or f"{top.name}_hls"}
+Solution:            {solution}
+Device target:       {part}
+{"" if old else "Report date:         Mon Jan 01 00:00:00 UTC 2024"}
+
+#=== Post-{"Implementation" if routed else "Synthesis"} Resource usage ===
+SLICE:           40
+{_export_counts(top, all_names=not old)}
+{gap}#=== Final timing ===
+{chr(10).join(lines)}
+{verdict}
+"""
+
+
+def export_results(
+    top=NET,
+    version="2025.1",
+    *,
+    part="xc7z020-clg400-1",
+    routed=True,
+    project=None,
+    solution="hls",
+    period="10.000",
+    achieved="6.125",
+):
+    """Return export_syn.rpt, or export_impl.rpt of an export with place and route."""
+    step = "Place & Route" if routed else "Synthesis"
+    rows = [(" Target ", f" {period} "), (" Post-Synthesis ", " 4.321 ")]
+    rows += [(" Post-Route ", f" {achieved} ")] if routed else []
+    met = "was" if float(achieved if routed else "4.321") <= float(period) else "was not"
+    return f"""{_title(f"Vivado {step} Results")}+ General Information:
+    * Date:            Mon Jan 01 00:00:00 UTC 2024
+    * Version:         {version} (Build 1234567 on May 19 2025)
+    * Project:         {project or f"{top.name}_hls"}
+    * Solution:        {solution} (Vivado IP Flow Target)
+    * Product family:  zynq
+    * Target device:   {part}
+
+
+{_title(f"{step} Resource Summary")}{_export_counts(top, all_names=False)}
+{f"URAM:      {top.uram:>8}"}
+
+
+{_title(f"{step} Timing Summary")}* Timing {met} met
+{_table([(" Timing ", " Period (ns) ")], rows)}
+"""
+
+
+def export_xml(
+    top=NET,
+    version="2024.2",
+    *,
+    part="xc7z020-clg400-1",
+    routed=True,
+    solution="hls",
+    period="10.000",
+    achieved="6.125",
+    modules=True,
+):
+    """Return export_syn.xml or export_impl.xml: zeros of modules are left out, cells are named by their paths."""
+    stage = "impl" if routed else "synth"
+    final = achieved if routed and achieved != "NA" else "4.321"
+    bound = str(float(final) <= float(period)).upper()
+    counts = [("BRAM", top.bram_18k), ("DSP", top.dsp), ("FF", top.ff), ("LUT", top.lut), ("URAM", top.uram)]
+
+    def cells(module, path, depth):
+        amounts = [("BRAM", module.bram_18k), ("DSP", module.dsp), ("FF", module.ff), ("LUT", module.lut)]
+        said = " ".join(f'{name}="{amount}"' for name, amount in amounts if amount)
+        yield (
+            f'  <RtlModule CELL="{path}" DEPTH="{depth}" ORIG_REF_NAME="{module.name}"><Resources {said}/></RtlModule>'
+        )
+        for number, part_ in enumerate(module.parts):
+            yield from cells(part_, f"{path}/grp_{part_.name}_fu_{number}", depth + 1)
+
+    tree = "\n".join(sorted(cells(top, "inst", 0))) if modules else ""
+    return f"""<profile>
+<RunData>
+  <RUN_TYPE>{stage}</RUN_TYPE>
+  <VIVADO_VERSION>v.{version}</VIVADO_VERSION>
+</RunData>
+<TimingReport>
+  <TargetClockPeriod>{period}</TargetClockPeriod>
+  <AchievedClockPeriod>{final}</AchievedClockPeriod>
+  <CP_ROUTE>{achieved if routed else "NA"}</CP_ROUTE>
+  <CP_SYNTH>4.321</CP_SYNTH>
+  <TIMING_MET>{bound}</TIMING_MET>
+</TimingReport>
+<AreaReport>
+  <Resources>
+    {"".join(f"<{name}>{amount}</{name}>" for name, amount in counts)}
+  </Resources>
+  <AvailableResources><BRAM>280</BRAM><DSP>220</DSP><FF>106400</FF><LUT>53200</LUT></AvailableResources>
+</AreaReport>
+<GeneralInfo NAME="General Information">
+  <item NAME="Project" VALUE="{top.name}_hls"/>
+  <item NAME="Solution" VALUE="{solution} (Vivado IP Flow Target)"/>
+  <item NAME="Target device" VALUE="{part}"/>
+</GeneralInfo>
+<RtlModules>
+{tree}
+</RtlModules>
+</profile>
 """
