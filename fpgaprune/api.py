@@ -8,6 +8,10 @@ Example::
     folder = ProjectFolder.load(project.write(Path("net")))
     verdict = csim(folder)
     resources = estimate(folder)
+    for each in (folder, sparser):
+        open_synth(each)  # Yosys; or vendor_synth(each, Maker.VIVADO)
+    comparison = compare([folder, sparser], Kind.OPEN_SYNTHESIS)
+    taken = energy(folder)
 
 ``generate`` multiplies by each weight unless its ``Options`` have another ``plan``; the command line chooses
 strategies that fit the board, as ``Options(plan=FitRequest())`` does.
@@ -18,6 +22,7 @@ from __future__ import annotations
 from fpgaprune.board import Board
 from fpgaprune.board import load as load_board
 from fpgaprune.emit import Project
+from fpgaprune.energy import energy
 from fpgaprune.evaluate import evaluate
 from fpgaprune.fit import Aim, Budget, Fitted, Goal, InfeasibleError, fit, planner
 from fpgaprune.flow import FitRequest, Options, generate
@@ -26,10 +31,14 @@ from fpgaprune.lower import lower
 from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_torch_prune, prune, train
 from fpgaprune.quantise import QuantisedModel, QuantiseRecipe, quantise
 from fpgaprune.report import Comparison, compare, write_report
-from fpgaprune.resources import Resources
+from fpgaprune.resources import Kind, Resources
 from fpgaprune.resources import estimate as _estimate
 from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.sim import ProjectFolder, Verdict, csim, store_verdict
+from fpgaprune.vendor import Maker, import_report
+from fpgaprune.vendor import resources as measured
+from fpgaprune.vendor import synth as vendor_synth
+from fpgaprune.yosys import synth as open_synth
 
 __all__ = [
     "Aim",
@@ -43,6 +52,8 @@ __all__ = [
     "Head",
     "InfeasibleError",
     "Interface",
+    "Kind",
+    "Maker",
     "Options",
     "Project",
     "ProjectFolder",
@@ -56,17 +67,22 @@ __all__ = [
     "Verdict",
     "compare",
     "csim",
+    "energy",
     "estimate",
     "evaluate",
     "fit",
     "from_torch_prune",
     "generate",
+    "import_report",
     "load_board",
+    "measured",
+    "open_synth",
     "planner",
     "prune",
     "quantise",
     "store_verdict",
     "train",
+    "vendor_synth",
     "write_report",
 ]
 

@@ -21,6 +21,7 @@ from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.fit import Aim, Budget, Goal
 from fpgaprune.heads import Head
 from fpgaprune.paths import refuse_overlap, refuse_target
+from fpgaprune.resources import Kind
 from fpgaprune.schedule import Interface, Strategy
 from fpgaprune.version import __version__
 
@@ -274,7 +275,7 @@ def _print_resources(resources: Resources, project: ProjectFolder) -> None:
 
 @app.command()
 def energy(
-    folder: Folder,
+    folders: Annotated[list[Path], typer.Argument(help="Generated projects.", show_default=False)],
     inputs: Annotated[
         Path | None,
         typer.Option(help="Successive inputs, an .npy or .npz as of csim; by default the vectors that it keeps."),
@@ -282,35 +283,51 @@ def energy(
     timeout_s: Annotated[float, typer.Option(min=1, help="Time limit of the build and of the run.")] = 1800.0,
     as_json: Json = False,
 ) -> None:
-    """Estimate the energy of an inference from the switching that C-simulation shows on real inputs."""
-    from fpgaprune.energy import energy as estimated
-    from fpgaprune.energy import to_data
+    """Estimate the energy of an inference from switching in C-simulation on real inputs; compare that of several."""
+    from fpgaprune.energy import comparison_to_data, energies, to_data
     from fpgaprune.report import layer_kinds, print_energy
+    from fpgaprune.report.energy import print_energies
     from fpgaprune.sim import ProjectFolder
-    from fpgaprune.sim.inputs import load_inputs
 
-    project = ProjectFolder.load(folder)
-    design = project.design
-    chosen = None if inputs is None else load_inputs(inputs, design.graph)
-    found = estimated(project, chosen, timeout_s=timeout_s)
+    projects = [ProjectFolder.load(folder) for folder in folders]
+    found, kinds = energies(projects, inputs, timeout_s=timeout_s), layer_kinds(projects[0].manifest)
+    one = found.densest if len(projects) == 1 else None
     if as_json:
-        _print_json(to_data(found))
-        return
-    print_energy(found, design.board, design.name, layer_kinds(project.manifest), _console())
+        _print_json(comparison_to_data(found) if one is None else to_data(one.energy))
+    elif one is None:
+        print_energies(found, kinds, _console())
+    else:
+        print_energy(one.energy, one.board, projects[0].design.name, kinds, _console())
 
 
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Generated projects.", show_default=False)],
     html: Annotated[Path | None, typer.Option(help="Write a page as well.")] = None,
+    kind: Annotated[
+        Kind, typer.Option(help="Which numbers to compare: estimates, or what synth or import-report left in each.")
+    ] = Kind.ESTIMATE,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="The share of the fall of a layer's non-zeros that its cost must show, 0 to 1; "
+            "0 asks only that it does not rise.  [default: 0.5]",
+            show_default=False,
+        ),
+    ] = None,
+    stock: Annotated[
+        bool, typer.Option(help="Show what stock hls4ml would cost, an estimate, beside the designs.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Show designs side by side; exit 1 where a layer's cost does not fall with its non-zeros."""
+    from fpgaprune.report import THRESHOLD, comparison_to_data, print_comparison, write_page
     from fpgaprune.report import compare as compared
-    from fpgaprune.report import comparison_to_data, print_comparison, write_page
     from fpgaprune.sim import ProjectFolder
 
-    comparison = compared([ProjectFolder.load(folder) for folder in folders])
+    projects = [ProjectFolder.load(folder) for folder in folders]
+    asked = THRESHOLD if threshold is None else threshold
+    comparison = compared(projects, kind, threshold=asked, stock=stock)
     if html is not None:
         write_page(comparison, html)
     if as_json:

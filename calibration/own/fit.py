@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
-from scipy.optimize import lsq_linear
+from scipy.optimize import least_squares
 
 from fpgaprune.paths import write_text
 
@@ -34,7 +34,10 @@ ROOT = Path(__file__).parent.parent.parent
 CLASSES = ("multiply", "adders", "registers", "memories", "others")
 FOLDS = 10
 SMALL = 30.0
-"""Counts below it weigh as much as it: a look-up table more or less is no error."""
+"""Counts below it do not count, or as much as it: a look-up table more or less is no error."""
+
+LARGE = 0.2
+"""A relative error beyond which the mapping did something that the estimate does not know."""
 
 LEAST = 0.25
 """No amount counts for less, though ends of sums seem to cost nothing: mapping drops low bits of the sums with them."""
@@ -55,14 +58,21 @@ def measured(kernels: Sequence[Kernel], name: str) -> Floats:
 
 
 def fitted(kernels: Sequence[Kernel], name: str) -> Floats:
-    """Return the coefficients of an amount, none below `LEAST`, with the least relative errors squared."""
-    wanted = measured(kernels, name)
-    weight = 1 / np.maximum(wanted, SMALL)
-    amounts = features(kernels, name)
+    """Return the coefficients of an amount, none below `LEAST`, with the least relative errors.
+
+    Errors beyond `LARGE` weigh little: some kernels of random networks have nothing to do at run time.
+    """
+    wanted, amounts = measured(kernels, name), features(kernels, name)
+    large = wanted >= SMALL
+    wanted, amounts = wanted[large], amounts[large]
     used = amounts.any(axis=0)
     found: Floats = np.ones(len(used))
-    fit = lsq_linear(amounts[:, used] * weight[:, np.newaxis], wanted * weight, bounds=(LEAST, np.inf))
-    found[used] = fit.x
+
+    def errors(by: Floats) -> Floats:
+        relative: Floats = (amounts[:, used] @ by - wanted) / wanted
+        return relative
+
+    found[used] = least_squares(errors, found[used], bounds=(LEAST, np.inf), loss="soft_l1", f_scale=LARGE).x
     return found
 
 

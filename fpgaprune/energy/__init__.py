@@ -1,7 +1,24 @@
 """What an inference costs in energy: an estimate from switching that is measured in C-simulation on real inputs."""
 
+from fpgaprune.energy.comparison import EnergyComparison, EnergyPoint, comparison_to_data, energies, multiple
 from fpgaprune.energy.estimate import energy, of_words
-from fpgaprune.energy.technology import SOURCE, UNCERTAINTY
-from fpgaprune.energy.values import PARTS, EnergyEstimate, LayerEnergy, to_data
+from fpgaprune.energy.technology import SOURCE, STATIC_UNCERTAINTY, UNCERTAINTY
+from fpgaprune.energy.values import PARTS, EnergyEstimate, LayerEnergy, StaticEnergy, to_data
 
-__all__ = ["PARTS", "SOURCE", "UNCERTAINTY", "EnergyEstimate", "LayerEnergy", "energy", "of_words", "to_data"]
+__all__ = [
+    "PARTS",
+    "SOURCE",
+    "STATIC_UNCERTAINTY",
+    "UNCERTAINTY",
+    "EnergyComparison",
+    "EnergyEstimate",
+    "EnergyPoint",
+    "LayerEnergy",
+    "StaticEnergy",
+    "comparison_to_data",
+    "energies",
+    "energy",
+    "multiple",
+    "of_words",
+    "to_data",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fpgaprune.energy.measure import measured
@@ -40,11 +41,12 @@ def energy(
     lowered = lower(folder.design)
     given = stored_inputs(folder) if inputs is None else inputs
     words = measured(folder, lowered, given, timeout_s)
-    return of_words(lowered, words, inputs=STORED if inputs is None else GIVEN)
+    found = of_words(lowered, words, inputs=STORED if inputs is None else GIVEN)
+    return replace(found, simulated=True, edited=folder.edited())
 
 
 def of_words(lowered: Lowered, words: Words, *, inputs: str) -> EnergyEstimate:
-    """Return the estimate for the words of every port (samples, beats, size); ``inputs`` says where they come from."""
+    """Return the estimate for the words of every port (samples, beats, size); ``inputs`` says what they are made of."""
     resources, price = resources_of(lowered), costs(lowered.design.board.family)
     kernels = {kernel.name: kernel for kernel in lowered.every_kernel}
     ports = _array_ports(lowered)
@@ -56,6 +58,7 @@ def of_words(lowered: Lowered, words: Words, *, inputs: str) -> EnergyEstimate:
         interval_cycles=resources.interval_cycles,
         clock_ns=lowered.design.clock_ns,
         static_w=lowered.design.board.static_w,
+        static_source=lowered.design.board.sources.get("static_w"),
     )
 
 

@@ -10,6 +10,7 @@ from fpgaprune.energy.toggles import NOTHING, chunk_size, in_time, in_turn, rate
 from fpgaprune.energy.values import Switching
 from fpgaprune.fabric import in_block_ram, places
 from fpgaprune.fixed import add, as_mantissas, bounds
+from fpgaprune.lower import Word
 from fpgaprune.lower.operations import widths
 from fpgaprune.lower.partial import partial_sums
 from fpgaprune.resources.layer_cost import signed_width
@@ -30,38 +31,34 @@ def folded(kernel: MatVecKernel, vectors: IntArray, *, soft: bool) -> Switching:
 
     ``soft`` tells that multipliers are look-up tables instead of DSP slices.
     """
-    given = vectors.astype(object) if _is_wide(kernel, vectors) else vectors
     sums, banks = partial_sums(kernel), kernel.program.banks
+    given = vectors.astype(object) if _is_wide(kernel, sums, vectors) else vectors
     common = _work(kernel, sums, given, soft=soft) + _merged(kernel, given)
     if banks is None:
         return common + _registers(kernel, sums, given)
     return common + _memories(kernel, sums, banks, given)
 
 
-def _is_wide(kernel: MatVecKernel, vectors: IntArray) -> bool:
-    return kernel.weights.magnitude(max(map(abs, bounds(vectors)))) >= 1 << 62
+def _is_wide(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray) -> bool:
+    """Whether sums, or the signs that their word repeats, go beyond 64 bits."""
+    return sums.sum_word.width > 64 or kernel.weights.magnitude(max(map(abs, bounds(vectors)))) >= 1 << 62
 
 
 def _work(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray, *, soft: bool) -> Switching:
     """Operands, products and running sums of all lanes, in every slot of every vector."""
     lanes = kernel.program
     word, weight = kernel.source.word, sums.weight_word
-    width = np.concatenate(
-        [
-            np.full(lanes.lanes, word.width),
-            np.full(lanes.lanes, weight.width),
-            widths(sums.lane_product_low, sums.lane_product_high),
-            widths(sums.lane_low, sums.lane_high),
-        ]
-    )
+    product = Word.holding(bounds(sums.lane_product_low)[0], bounds(sums.lane_product_high)[1])
+    words = (word, weight, product, sums.sum_word)  # of all lanes, as in the C++ and in the estimate
+    width = np.repeat([each.width for each in words], lanes.lanes)
     found = np.split(rates(lane_values(kernel, vectors), width), 4)
-    operand, factor, product, running = (float(each.sum()) * lanes.slots for each in found)
+    operand, factor, multiplied, running = (float(each.sum()) * lanes.slots for each in found)
     pairs = (signed_width(weight) * operand + signed_width(word) * factor) / 2
     return Switching(
-        toggled=product + running,
+        toggled=multiplied + running,
         possible=float(width[2 * lanes.lanes :].sum()) * lanes.slots,
         logic=running + (operand if lanes.banks is None else 0.0),  # the multiplexers of registers
-        registers=operand + running + (product if soft else 0.0),
+        registers=operand + running + (multiplied if soft else 0.0),
         hard=0.0 if soft else pairs,
         soft=pairs if soft else 0.0,
     ) + _read(lanes.slots, _fields(kernel, sums), lanes.lanes * lanes.slots)
@@ -166,7 +163,7 @@ def _registers(kernel: MatVecKernel, sums: PartialSums, vectors: IntArray) -> Sw
     lanes = kernel.program
     columns = np.unique(lanes.column)
     beat = rates(iter([vectors[columns]]), np.full(len(columns), kernel.source.word.width))
-    parts = rates(_parts(kernel, vectors), widths(sums.part_low, sums.part_high))
+    parts = rates(_parts(kernel, vectors), np.full(len(lanes.part_row), sums.sum_word.width))
     return Switching(registers=float(beat.sum() + parts.sum()))
 
 

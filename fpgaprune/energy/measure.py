@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fpgaprune import tools
 from fpgaprune.emit.names import names_of
-from fpgaprune.emit.vectors import to_text
 from fpgaprune.errors import InputError, MismatchError, ToolError
 from fpgaprune.evaluate import check_inputs
 from fpgaprune.fixed import as_mantissas
 from fpgaprune.lower import ForkKernel, Lowered, ScanKernel, layer_of, run
-from fpgaprune.sim.csim import build
+from fpgaprune.sim.csim import build, executed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from fpgaprune.fixed import IntArray
     from fpgaprune.lower.interpret import Words
@@ -31,7 +28,8 @@ _LEAST = 2
 def measured(folder: ProjectFolder, lowered: Lowered, inputs: tuple[IntArray, ...], timeout_s: float) -> Words:
     """Return the words of every port (samples, beats, size) that a project's C++ computes of inputs (samples, *shape).
 
-    Those inside loops are not traced: they are computed in Python from the traced words that enter the loop.
+    The trace of the C++ has the result of every kernel and must equal what the kernels compute in Python, whose words
+    are returned. Those inside loops are not traced: they are computed in Python from the words that enter the loop.
 
     Raises:
         InputError: inputs that do not fit the graph, or fewer than two samples.
@@ -40,7 +38,10 @@ def measured(folder: ProjectFolder, lowered: Lowered, inputs: tuple[IntArray, ..
     """
     samples = check_inputs(lowered.design.graph, inputs)
     if samples < _LEAST:
-        msg = f"switching is seen from one input to the next: give at least {_LEAST} samples, not {samples}"
+        msg = (
+            f"{folder.path}: switching is seen from one input to the next: give at least {_LEAST} samples, "
+            f"not {samples}"
+        )
         raise InputError(msg)
     words = run(lowered, *inputs)
     _compare(folder, lowered, words, traced(folder, inputs, timeout_s))
@@ -54,14 +55,7 @@ def traced(folder: ProjectFolder, inputs: tuple[IntArray, ...], timeout_s: float
         ToolError: no compiler, a failed build, a crash, the time limit, or a trace of something else.
     """
     program = build(folder.path, "testbench_trace", timeout_s)
-    with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
-        vectors, output = Path(scratch) / "input.dat", Path(scratch) / "trace.dat"
-        vectors.write_text(to_text(inputs), encoding="ascii")
-        command: list[str | Path] = [program.resolve(), "--trace", vectors, output]
-        result = tools.run(command, cwd=Path(scratch), timeout_s=timeout_s)
-        if result.returncode:
-            msg = f"{program.name} failed with exit code {result.returncode}: {tools.tail(result.stderr)}"
-            raise ToolError(msg)
+    with executed(program, "--trace", inputs, timeout_s) as output:
         return _read(output)
 
 
@@ -85,8 +79,10 @@ def _compare(folder: ProjectFolder, lowered: Lowered, words: Words, trace: Mappi
             continue
         expected, got = words[kernel.result.name], trace.get(names[kernel.name])
         if got is None or not np.array_equal(got, expected.reshape(len(expected), -1)):
+            edited = ", ".join(folder.edited())
             msg = (
-                f"{layer_of(kernel)}: the C++ does not compute what the kernels compute; "
+                f"layer {layer_of(kernel)!r}: the C++ does not compute what the kernels compute"
+                f"{f' (edited since it was generated: {edited})' if edited else ''}; "
                 f"`fpgaprune csim {folder.path}` tells more"
             )
             raise MismatchError(msg)

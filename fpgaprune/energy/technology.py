@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 UNCERTAINTY = 3.0
 """The factor, either way, that absolute energies are taken to be right within: a judgement, not a measurement."""
 
+STATIC_UNCERTAINTY = 2.0
+"""The same of the static power of a device, which its process and temperature change: a judgement as well."""
+
 SOURCE = (
     "energies of 45 nm cells (Horowitz, ISSCC 2014), scaled by C V^2 to the device's node, "
     "times the dynamic power gap of FPGAs (Kuon and Rose, TCAD 2007)"
@@ -28,7 +31,7 @@ SOURCE = (
 _NODE_NM, _VOLTS = 45.0, 0.9  # [1]
 
 _RANDOM_ACTIVITY = 0.5
-"""The share of bits that toggle from one random operand to the next, at which published energies are taken."""
+"""The share of bits that toggle from one random operand to the next. That [1] is of such operands is an assumption."""
 
 _ADD_PJ = (0.03 / 8 + 0.1 / 32) / 2
 """One bit of an addition: the mean of those of 8 and of 32 bits [1]."""
@@ -43,7 +46,8 @@ _LOGIC_GAP = 14.0
 """Dynamic power of look-up tables and their wires over standard cells [2]."""
 
 _HARD_GAP = 7.0
-"""About the same where hard multipliers and memories carry the work [2]; it includes the logic around them."""
+"""About the same where hard multipliers and memories carry the work [2]; it includes the logic around them. That it
+holds for each multiplier and memory alone is an assumption."""
 
 _CLOCK_SHARE = 0.25
 """The clock of a flip-flop for a cycle, over a bit that toggles: an assumption, no published figure is behind it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from fpgaprune.energy.technology import SOURCE, UNCERTAINTY
+from fpgaprune.energy.technology import SOURCE, STATIC_UNCERTAINTY, UNCERTAINTY
 from fpgaprune.resources import Kind
 
 PARTS = ("logic_pj", "registers_pj", "clock_pj", "multipliers_pj", "memories_pj")
@@ -74,11 +74,43 @@ class LayerEnergy:
 
 
 @dataclass(frozen=True)
+class StaticEnergy:
+    """The energy of a whole device in the time of an inference without switching, beside that of switching, in pJ."""
+
+    energy_pj: float
+    dynamic_pj: float
+
+    @property
+    def bounds_pj(self) -> tuple[float, float]:
+        """The ends between which it is taken to lie."""
+        return self.energy_pj / STATIC_UNCERTAINTY, self.energy_pj * STATIC_UNCERTAINTY
+
+    @property
+    def share(self) -> float:
+        """Its share of both."""
+        return self.energy_pj / (self.energy_pj + self.dynamic_pj)
+
+    @property
+    def share_bounds(self) -> tuple[float, float]:
+        """The share where one of both is the least and the other the most that it is taken to be."""
+        low, high = self.bounds_pj
+        return low / (low + self.dynamic_pj * UNCERTAINTY), high / (high + self.dynamic_pj / UNCERTAINTY)
+
+
+_TRACED = (
+    "the result of every kernel is that of the traced C-simulation, which equals the Python interpreter; values within "
+    "kernels and loops are computed in Python from those words"
+)
+_INTERPRETED = "all words are computed by the Python interpreter, no C++ was run"
+
+
+@dataclass(frozen=True)
 class EnergyEstimate:
     """The energy of one inference, layer by layer, of a design that is given one every ``interval_cycles``.
 
-    ``samples`` successive inputs were measured in C-simulation. ``static_w`` is the board's power with its clocks
-    still, None where no figure of it is published.
+    ``samples`` successive ``inputs`` were counted; ``simulated`` if the C++ was run on them and traced. ``static_w``
+    is the board's power with its clocks still and ``static_source`` where that is published, None where it is not.
+    ``edited`` lists files that differ from what was generated.
     """
 
     layers: tuple[LayerEnergy, ...]
@@ -87,6 +119,9 @@ class EnergyEstimate:
     interval_cycles: int
     clock_ns: float
     static_w: float | None = None
+    static_source: str | None = None
+    simulated: bool = False
+    edited: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
@@ -115,9 +150,22 @@ class EnergyEstimate:
         return sum(layer.activity * layer.value_bits for layer in self.layers) / bits if bits else 0.0
 
     @property
-    def static_pj(self) -> float | None:
+    def static(self) -> StaticEnergy | None:
         """The energy that the whole device takes in an interval without switching; None where it is not known."""
-        return None if self.static_w is None else self.static_w * self.interval_ns * _PJ_OF_NJ
+        if self.static_w is None:
+            return None
+        return StaticEnergy(self.static_w * self.interval_ns * _PJ_OF_NJ, self.dynamic_pj)
+
+    @property
+    def nonzeros(self) -> int:
+        """The weights of all layers."""
+        return sum(layer.nonzeros for layer in self.layers)
+
+    @property
+    def switching(self) -> str:
+        """How the words whose toggles are counted were found."""
+        how = _TRACED if self.simulated else _INTERPRETED
+        return f"counted on {self.samples} successive inputs ({self.inputs}): {how}"
 
     def part_pj(self, part: str) -> float:
         """Return one of `PARTS` of all layers."""
@@ -130,7 +178,9 @@ def to_data(estimate: EnergyEstimate) -> dict[str, Any]:
         "kind": estimate.kind.value,
         "unit": UNIT,
         "source": SOURCE,
-        "switching": f"measured in C-simulation on {estimate.samples} successive inputs: {estimate.inputs}",
+        "switching": estimate.switching,
+        "simulated": estimate.simulated,
+        "edited": list(estimate.edited),
         "samples": estimate.samples,
         "interval_cycles": estimate.interval_cycles,
         "interval_ns": round(estimate.interval_ns, 3),
@@ -139,9 +189,24 @@ def to_data(estimate: EnergyEstimate) -> dict[str, Any]:
         "bounds_pj": [_short(end) for end in estimate.bounds_pj],
         "uncertainty": UNCERTAINTY,
         "parts": {part: _short(estimate.part_pj(part)) for part in PARTS},
-        "static_w": estimate.static_w,
-        "static_pj": None if estimate.static_pj is None else _short(estimate.static_pj),
+        "static": _static(estimate),
         "layers": [_layer(layer) for layer in estimate.layers],
+    }
+
+
+def _static(estimate: EnergyEstimate) -> dict[str, Any] | None:
+    static = estimate.static
+    if static is None:
+        return None
+    return {
+        "power_w": estimate.static_w,
+        "source": estimate.static_source,
+        "per": "interval",
+        "energy_pj": _short(static.energy_pj),
+        "bounds_pj": [_short(end) for end in static.bounds_pj],
+        "uncertainty": STATIC_UNCERTAINTY,
+        "share": round(static.share, 4),
+        "share_bounds": [round(end, 4) for end in static.share_bounds],
     }
 
 

@@ -1,22 +1,17 @@
 """Tables, plots and pages of designs side by side."""
 
-from fpgaprune.report.comparison import (
-    Comparison,
-    Finding,
-    LayerPoint,
-    Point,
-    compare,
-    comparison_to_data,
-    layer_kinds,
-)
+from fpgaprune.report.comparison import Comparison, LayerPoint, Point, compare, layer_kinds
 from fpgaprune.report.costs import costs, print_boards, print_chosen, print_resources
+from fpgaprune.report.data import comparison_to_data
 from fpgaprune.report.energy import print_energy
 from fpgaprune.report.html import write_page
+from fpgaprune.report.judge import THRESHOLD, Finding
 from fpgaprune.report.markdown import markdown
 from fpgaprune.report.terminal import print_comparison
 from fpgaprune.report.write import write_report
 
 __all__ = [
+    "THRESHOLD",
     "Comparison",
     "Finding",
     "LayerPoint",

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
-from fpgaprune.report import wording
-from fpgaprune.resources import Resources, estimate, to_data, together
+from fpgaprune.report.facts import layer_facts
+from fpgaprune.report.judge import THRESHOLD, Finding, Outcome, findings, outcome, pairs
+from fpgaprune.report.kinds import measured, measured_kinds, refuse_unmeasured
+from fpgaprune.report.stock import Baseline, baseline
+from fpgaprune.resources import Kind, Resources, estimate, together
 from fpgaprune.sim import Verdict, read_verdict
-from fpgaprune.sim import to_data as verdict_to_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fpgaprune.board import Board
+    from fpgaprune.report.facts import LayerFacts
     from fpgaprune.resources import LayerResources
     from fpgaprune.sim import ProjectFolder
-
-SCHEMA = "fpgaprune-comparison-1"
-
-TOLERATED = 0.02
-"""Rise of a layer's look-up tables, as a share, that does not count as one: rounding of widths alone makes as much."""
 
 DENSE = 0.99
 """The share of the weights that are left in a network that counts as dense: training alone makes a few zeros."""
@@ -37,7 +35,8 @@ class LayerPoint:
 
     ``weights`` counts all entries, zeros included; non-zeros are counted after pruning, after quantisation, and as
     built, after dead logic is gone. ``picture`` is a grid of the share of non-zeros, rows from top to bottom.
-    ``kind`` is what the layer is in the user's model, empty where that is not known.
+    ``kind`` is what the layer is in the user's model, empty where that is not known. ``resources`` are None where the
+    layer is not built, and where a tool did not count it apart; ``facts`` are those of the design, None if not known.
     """
 
     layer: str
@@ -48,6 +47,12 @@ class LayerPoint:
     picture: tuple[tuple[float, ...], ...]
     resources: LayerResources | None
     kind: str = ""
+    facts: LayerFacts | None = None
+
+    @property
+    def interval(self) -> int:
+        """The cycles that a vector keeps the layer busy, 1 where that is not known."""
+        return self.facts.interval if self.facts else 1
 
     @property
     def sparsity(self) -> float:
@@ -82,7 +87,9 @@ class Point:
     @property
     def strategies(self) -> tuple[str, ...]:
         """The strategies that its matrices are built by."""
-        return tuple(dict.fromkeys(layer.strategy for layer in self.resources.layers if layer.nonzeros))
+        known = [layer.facts.strategy for layer in self.layers if layer.facts]
+        costed = [layer.strategy for layer in self.resources.layers if layer.nonzeros and layer.strategy]
+        return tuple(dict.fromkeys(known or costed))
 
     @property
     def is_dense(self) -> bool:
@@ -92,34 +99,26 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A layer whose cost did not fall with its non-zeros between two designs."""
-
-    layer: str
-    denser: str
-    sparser: str
-    nonzeros: tuple[int, int]
-    lut: tuple[int, int]
-
-    def __str__(self) -> str:
-        """Return one line for a person."""
-        return (
-            f"{wording.layer(self.layer)}: non-zeros fell from {self.nonzeros[0]} to {self.nonzeros[1]} between "
-            f"{self.denser} and {self.sparser}, but LUTs went from {self.lut[0]} to {self.lut[1]}"
-        )
-
-
-@dataclass(frozen=True)
 class Comparison:
-    """Points from dense to sparse.
+    """Points from dense to sparse; ``threshold`` is the share of the expected fall of a cost that must be there.
+
+    ``stock`` is what stock hls4ml would cost, None where that was not asked for; ``measured`` are kinds of numbers
+    that tools measured of all designs and that can be compared as well.
 
     Raises:
-        InputError: no point, two points of one label, or points of different boards, clocks or kinds of numbers.
+        InputError: no point, two points of one label, or points of different boards, clocks or kinds of numbers; a
+            threshold that is no share.
     """
 
     points: tuple[Point, ...]
+    threshold: float = THRESHOLD
+    stock: Baseline | None = None
+    measured: tuple[Kind, ...] = ()
 
     def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            msg = f"the threshold must be in 0…1, not {self.threshold:g}: it is the share of the expected fall"
+            raise InputError(msg)
         if not self.points:
             msg = "a comparison needs at least one design"
             raise InputError(msg)
@@ -147,32 +146,38 @@ class Comparison:
     @property
     def compared(self) -> tuple[str, ...]:
         """The layers of which one design has fewer non-zeros than another that builds them by the same strategy."""
-        return tuple(dict.fromkeys(after.layer for _, _, _, after in _pairs(self.points)))
+        return tuple(dict.fromkeys(pair.after.layer for pair in pairs(self.points)))
 
     @property
     def not_compared(self) -> tuple[str, ...]:
-        """The layers of which designs have different numbers of non-zeros, but each builds them by another strategy."""
+        """The layers of which designs have different numbers of non-zeros, but which no two of them can tell about."""
         counts: dict[str, set[int]] = {}
         for point in self.points:
             for layer in point.layers:
-                if layer.resources is not None:
-                    counts.setdefault(layer.layer, set()).add(layer.nonzeros_built)
+                if layer.resources is not None or layer.facts is not None:
+                    counts.setdefault(layer.layer, set()).add(layer.nonzeros_pruned)
         compared = self.compared
         return tuple(name for name, found in counts.items() if len(found) > 1 and name not in compared)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return the layers for which pruning did not pay; none is the aim."""
+        """Return the layers for which pruning did not pay, with the reasons; none is the aim."""
+        return self._findings
+
+    @cached_property
+    def _findings(self) -> tuple[Finding, ...]:
+        return findings(self.points, self.threshold)
+
+    def outcome(self, layer: LayerPoint, point: Point) -> Outcome:
+        """Return what a layer of one of the points shows of pruning."""
+        return outcome(layer, point, self.points, self._findings)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """The layers that are built and of which a tool did not count what they take."""
         return tuple(
-            Finding(
-                after.layer,
-                denser.label,
-                sparser.label,
-                (before.nonzeros_built, after.nonzeros_built),
-                (before.resources.lut, after.resources.lut),
+            dict.fromkeys(
+                layer.layer for point in self.points for layer in point.layers if layer.facts and not layer.resources
             )
-            for denser, before, sparser, after in _pairs(self.points)
-            if before.resources and after.resources
-            if after.resources.lut > before.resources.lut * (1 + TOLERATED)
         )
 
 
@@ -200,42 +205,35 @@ def _refuse_other_boards(points: Sequence[Point]) -> None:
             raise InputError(msg)
 
 
-def _pairs(points: Sequence[Point]) -> Iterator[tuple[Point, LayerPoint, Point, LayerPoint]]:
-    """Yield each layer of each design beside that of the next denser one that builds it by the same strategy."""
-    for place, sparser in enumerate(points):
-        for after in sparser.layers:
-            for denser in reversed(points[:place]):
-                before = next((layer for layer in denser.layers if _is_denser(layer, after)), None)
-                if before is not None:
-                    yield denser, before, sparser, after
-                    break
+def compare(
+    folders: Sequence[ProjectFolder],
+    kind: Kind = Kind.ESTIMATE,
+    *,
+    threshold: float = THRESHOLD,
+    stock: bool = True,
+) -> Comparison:
+    """Return the comparison of generated projects by one kind of numbers, and the verdict that C-simulation left.
 
-
-def _is_denser(before: LayerPoint, after: LayerPoint) -> bool:
-    return (
-        before.layer == after.layer
-        and before.resources is not None
-        and after.resources is not None
-        and before.resources.strategy == after.resources.strategy
-        and before.nonzeros_built > after.nonzeros_built
-    )
-
-
-def compare(folders: Sequence[ProjectFolder]) -> Comparison:
-    """Return the comparison of generated projects, with the estimate of each and the verdict that C-simulation left.
-
-    Designs of one label, such as those of one model by several strategies, are called by their folders.
+    Kinds other than the estimate are those that `fpgaprune.vendor` and `fpgaprune.yosys` keep in the projects. Designs
+    of one label, such as those of one model by several strategies, are called by their folders. ``stock`` asks for what
+    stock hls4ml would cost for the densest network.
 
     Raises:
-        InputError: no project, one project twice, projects that cannot be compared, or a manifest that says nothing of
-            the network.
+        InputError: no project, one project twice, projects that cannot be compared, a manifest that says nothing of
+            the network, no measurement of this kind, or a threshold outside 0…1.
     """
     paths = [folder.path.resolve() for folder in folders]
     if twice := [str(path) for path, times in Counter(paths).items() if times > 1]:
         msg = f"{twice[0]} is given more than once; a design is compared with others"
         raise InputError(msg)
-    points = [_point(folder) for folder in folders]
-    return Comparison(tuple(map(_labelled, points, _labels(points))))
+    refuse_unmeasured(folders, kind)
+    points = [_point(folder, kind) for folder in folders]
+    labelled = tuple(map(_labelled, points, _labels(points)))
+    found = Comparison(labelled, threshold, measured=measured_kinds(folders) if kind is Kind.ESTIMATE else ())
+    if not stock:
+        return found
+    design = next(folder.design for folder in folders if str(folder.path) == found.dense.folder)
+    return replace(found, stock=baseline(design, found.dense))
 
 
 def _labelled(point: Point, label: str) -> Point:
@@ -252,12 +250,15 @@ def _labels(points: Sequence[Point]) -> list[str]:
     return labels
 
 
-def _point(folder: ProjectFolder) -> Point:
-    resources = estimate(lower(folder.design))
-    by_layer = _by_layer(resources)
+def _point(folder: ProjectFolder, kind: Kind) -> Point:
+    lowered = lower(folder.design)
+    estimated = estimate(lowered)
+    resources = estimated if kind is Kind.ESTIMATE else measured(folder, kind)
+    design, by_layer = _by_layer(estimated), _by_layer(resources)
+    facts = layer_facts(lowered, design)
     try:
         said = folder.manifest["point"]
-        layers = tuple(_layer_point(layer, by_layer) for layer in said["layers"])
+        layers = tuple(_layer_point(layer, by_layer, facts) for layer in said["layers"])
         return Point(
             label=str(said["label"]),
             folder=str(folder.path),
@@ -278,7 +279,7 @@ def _by_layer(resources: Resources) -> dict[str, LayerResources]:
     """Return the matrices of each layer as one: a parallel design has one for each step of a loop."""
     found: dict[str, LayerResources] = {}
     for layer in resources.layers:
-        if layer.nonzeros:
+        if layer.nonzeros and layer.strategy:  # what a tool did not count apart has no strategy
             found[layer.layer] = together(found[layer.layer], layer) if layer.layer in found else layer
     return found
 
@@ -287,17 +288,20 @@ def _share(value: object) -> float | None:
     return None if value is None else float(str(value))
 
 
-def _layer_point(said: dict[str, Any], by_layer: dict[str, LayerResources]) -> LayerPoint:
-    resources = by_layer.get(said["layer"])
+def _layer_point(
+    said: dict[str, Any], by_layer: Mapping[str, LayerResources], facts: Mapping[str, LayerFacts]
+) -> LayerPoint:
+    known = facts.get(said["layer"])
     return LayerPoint(
         layer=str(said["layer"]),
         weights=int(said["weights"]),
         nonzeros_pruned=int(said["nonzeros_pruned"]),
         nonzeros_quantised=int(said["nonzeros_quantised"]),
-        nonzeros_built=resources.nonzeros if resources else 0,
+        nonzeros_built=known.nonzeros if known else 0,
         picture=tuple(tuple(float(share) for share in row) for row in said["picture"]),
-        resources=resources,
+        resources=by_layer.get(said["layer"]),
         kind=str(said.get("kind", "")),
+        facts=known,
     )
 
 
@@ -307,43 +311,3 @@ def layer_kinds(manifest: Mapping[str, Any]) -> dict[str, str]:
         return {str(layer["layer"]): str(layer["kind"]) for layer in manifest["point"]["layers"]}
     except (KeyError, TypeError):
         return {}
-
-
-def comparison_to_data(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as JSON values, in the schema that docs/comparison.md describes."""
-    board = comparison.dense.board
-    return {
-        "schema": SCHEMA,
-        "board": {"name": board.name, "title": board.title, "part": board.part, "resources": asdict(board.resources)},
-        "points": [_point_to_data(point) for point in comparison.points],
-        "findings": [asdict(finding) for finding in comparison.findings()],
-    }
-
-
-def _point_to_data(point: Point) -> dict[str, Any]:
-    return {
-        "label": point.label,
-        "folder": point.folder,
-        "sparsity": round(point.sparsity, 6),
-        "float_accuracy": point.float_accuracy,
-        "accuracy": point.accuracy,
-        "resources": to_data(point.resources, point.board),
-        "verdict": None if point.verdict is None else verdict_to_data(point.verdict),
-        "edited": list(point.edited),
-        "layers": [
-            {
-                "layer": layer.layer,
-                "weights": layer.weights,
-                "nonzeros_pruned": layer.nonzeros_pruned,
-                "nonzeros_quantised": layer.nonzeros_quantised,
-                "nonzeros_built": layer.nonzeros_built,
-                "sparsity": round(layer.sparsity, 6),
-            }
-            for layer in point.layers
-        ],
-    }
-
-
-def comparison_to_text(comparison: Comparison) -> str:
-    """Return the comparison as JSON text."""
-    return json.dumps(comparison_to_data(comparison), indent=1) + "\n"

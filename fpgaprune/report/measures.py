@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpgaprune.report import wording
+from fpgaprune.report.judge import Outcome
+from fpgaprune.report.stock import AMOUNTS as STOCK_AMOUNTS
+from fpgaprune.report.stock import amount_of, ratio_to
 from fpgaprune.resources import AMOUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from fpgaprune.report.comparison import Comparison, LayerPoint, Point
+    from fpgaprune.report.stock import Baseline
+    from fpgaprune.resources import Kind
     from fpgaprune.sim import Verdict
 
 
@@ -65,6 +70,26 @@ class LayerMeasures:
 
     layer: str
     measures: tuple[Measure, ...]
+
+
+LAYER_AMOUNTS = ("lut", "ff", "dsp", "bram_18k")
+"""The resources that are shown of each layer."""
+
+
+@dataclass(frozen=True)
+class StockMeasure:
+    """One count of the stock design and of every design: of which target it is estimated, and each one's multiple.
+
+    ``unit`` is what the texts do not say; ``kind`` is the kind of the designs' numbers, ``target`` that of the stock
+    design's, which is always an estimate of it.
+    """
+
+    name: str
+    unit: str
+    target: Kind
+    stock: Cell
+    kind: str
+    cells: tuple[Cell, ...]
 
 
 def design_measures(comparison: Comparison) -> tuple[Measure, ...]:
@@ -147,11 +172,61 @@ def _layer(name: str, points: tuple[LayerPoint | None, ...], comparison: Compari
     kind, against = comparison.dense.resources.kind.value, comparison.reference is not None
     nonzeros = [None if point is None else point.nonzeros_built for point in points]
     rows = [Measure("non-zeros", "", "", _compared(nonzeros, against=against), compared=against)]
-    for amount in ("lut", "ff", "dsp"):
+    for amount in LAYER_AMOUNTS:
         used = [None if each is None or each.resources is None else getattr(each.resources, amount) for each in points]
         cells = _compared(used, against=against)
         rows.append(Measure(wording.AMOUNT_NAMES[amount], "", kind, cells, compared=against))
+    if any(point is not None and point.interval > 1 for point in points):
+        cycles = tuple(MISSING if point is None else _number(point.interval) for point in points)
+        rows.append(Measure("interval", "cycles", "", cells=cycles))
+    rows.append(
+        Measure("pruning pays", "", "", tuple(_outcome(name, point, comparison) for point in comparison.points))
+    )
     return LayerMeasures(layer_title(comparison, name), tuple(rows))
+
+
+def _outcome(name: str, point: Point, comparison: Comparison) -> Cell:
+    layer = next((each for each in point.layers if each.layer == name), None)
+    return MISSING if layer is None else OUTCOMES[comparison.outcome(layer, point)]
+
+
+OUTCOMES: Mapping[Outcome, Cell] = {
+    Outcome.REFERENCE: Cell(Outcome.REFERENCE.value),
+    Outcome.PAYS: Cell("yes", 1, tone=Tone.GOOD),
+    Outcome.FAILS: Cell("no", 0, tone=Tone.BAD),
+    Outcome.UNKNOWN: MISSING,
+}
+"""What is shown of the outcome of a layer."""
+
+
+def stock_measures(comparison: Comparison, stock: Baseline) -> tuple[StockMeasure, ...]:
+    """Return what designs take against stock hls4ml, target by target; nothing where there is no baseline."""
+    return tuple(
+        StockMeasure(
+            name=wording.AMOUNT_NAMES.get(name, name.removesuffix("_cycles")),
+            unit="cycles" if name.endswith("_cycles") else "",
+            target=target,
+            stock=Cell(
+                wording.count(each.value), each.value, note=f"{wording.count(each.low)} to {wording.count(each.high)}"
+            ),
+            kind=comparison.dense.resources.kind.value,
+            cells=tuple(
+                Cell(wording.count(used), used, ratio_to(each, point.resources, name))
+                for point in comparison.points
+                for used in (amount_of(point.resources, name),)
+            ),
+        )
+        for target in STOCK_AMOUNTS
+        for name, each in stock.amounts(target).items()
+        if each.high or any(amount_of(point.resources, name) for point in comparison.points)
+    )
+
+
+def layer_latency(point: Point, layer: LayerPoint) -> int | None:
+    """Return the latency of a layer in cycles, None where it is not known: tools need not say that of a layer."""
+    if layer.resources is None or (point.resources.measured and not layer.resources.latency_cycles):
+        return None
+    return layer.resources.latency_cycles
 
 
 def layer_title(comparison: Comparison, name: str) -> str:
@@ -162,7 +237,7 @@ def layer_title(comparison: Comparison, name: str) -> str:
 
 def _rest(comparison: Comparison) -> LayerMeasures | None:
     """Return what windows, buffers, activations, products and FIFOs take; None where that is nothing."""
-    used = {amount: [_outside_layers(point, amount) for point in comparison.points] for amount in ("lut", "ff", "dsp")}
+    used = {amount: [_outside_layers(point, amount) for point in comparison.points] for amount in LAYER_AMOUNTS}
     if not any(map(any, used.values())):
         return None
     kind, against = comparison.dense.resources.kind.value, comparison.reference is not None

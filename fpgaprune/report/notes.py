@@ -1,11 +1,11 @@
-"""What findings leave out: resources other than LUTs that a layer needs more of after pruning."""
+"""What findings leave out: other resources that a layer needs more of after pruning, and layers without numbers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from fpgaprune.report import wording
-from fpgaprune.report.comparison import TOLERATED
+from fpgaprune.report.judge import TOLERATED
 from fpgaprune.report.measures import layer_names, layer_points
 
 if TYPE_CHECKING:
@@ -15,10 +15,22 @@ if TYPE_CHECKING:
 def notes(comparison: Comparison) -> tuple[str, ...]:
     """Return a line for each layer and resource of which a design needs more than dense, with fewer non-zeros.
 
-    Designs that build the layer by another strategy tell nothing of pruning.
+    Designs that build the layer by another strategy tell nothing of pruning. A layer that a tool did not count apart
+    has a line as well.
     """
-    found = (_rise(comparison, name, amount) for name in layer_names(comparison) for amount in ("ff", "dsp"))
-    return tuple(note for note in found if note)
+    kind = comparison.dense.resources.kind.value
+    told = {(finding.layer, "lut") for finding in comparison.findings()}
+    found = (
+        _rise(comparison, name, amount)
+        for name in layer_names(comparison)
+        for amount in ("lut", "ff", "dsp", "bram_18k")
+        if (name, amount) not in told
+    )
+    merged = (
+        f"{wording.layer(name)}: its {kind} numbers are not known, as the tool did not count it apart in every design"
+        for name in comparison.uncounted
+    )
+    return (*(note for note in found if note), *merged)
 
 
 def _rise(comparison: Comparison, name: str, amount: str) -> str:
@@ -30,7 +42,7 @@ def _rise(comparison: Comparison, name: str, amount: str) -> str:
     costs = [
         (getattr(layer.resources, amount), -at)
         for at, layer in enumerate(others)
-        if layer is not None and layer.resources is not None and layer.nonzeros_built < dense.nonzeros_built
+        if layer is not None and layer.resources is not None and layer.nonzeros_pruned < dense.nonzeros_pruned
         if layer.resources.strategy == dense.resources.strategy
     ]
     most, at = max(costs, default=(0, 0))

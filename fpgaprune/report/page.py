@@ -8,8 +8,11 @@ from fpgaprune.report import wording
 from fpgaprune.report.answer import RULE, answer, given_up
 from fpgaprune.report.charts import accuracy_chart, board_chart
 from fpgaprune.report.measures import (
+    LAYER_AMOUNTS,
+    OUTCOMES,
     Tone,
     design_measures,
+    layer_latency,
     layer_lut,
     layer_names,
     layer_points,
@@ -18,6 +21,7 @@ from fpgaprune.report.measures import (
     ratio,
     reference_layer,
     shown_amounts,
+    stock_measures,
 )
 from fpgaprune.report.notes import notes
 from fpgaprune.report.picture import data_uri
@@ -42,7 +46,8 @@ if TYPE_CHECKING:
 
     from fpgaprune.report.answer import Answer
     from fpgaprune.report.comparison import Comparison, LayerPoint, Point
-    from fpgaprune.report.measures import Cell, Measure
+    from fpgaprune.report.judge import Finding
+    from fpgaprune.report.measures import Cell, Measure, StockMeasure
 
 TIMES = "×"  # noqa: RUF001  # the page is UTF-8
 _SHADES = 64
@@ -70,7 +75,7 @@ def page_view(comparison: Comparison) -> PageView:
         boards=tuple(_board(point, shown_amounts(comparison)) for point in comparison.points),
         pays=wording.pays(comparison),
         pays_tone="bad" if findings else "plain" if noted or not told else "good",
-        findings=tuple(wording.plain(str(finding)) for finding in findings),
+        findings=tuple(map(_finding, findings)),
         notes=noted,
         layers=tuple(_layer(comparison, name) for name in layer_names(comparison)),
         layer_table=_layer_table(comparison),
@@ -79,6 +84,10 @@ def page_view(comparison: Comparison) -> PageView:
         verdicts=tuple(_verdict(point) for point in comparison.points),
         facts=_facts(comparison),
     )
+
+
+def _finding(finding: Finding) -> str:
+    return wording.plain(f"{finding}. Because: {'; '.join(finding.why)}.")
 
 
 def _glued(sentence: str) -> str:
@@ -136,16 +145,22 @@ def _times(share: float | None) -> str:
 
 def _designs(comparison: Comparison, found: Answer) -> TableView:
     measures = design_measures(comparison)
+    against = stock_measures(comparison, comparison.stock) if comparison.stock else ()
     rows = [
-        RowView(wording.plain(point.label), _tag(point, comparison, found), tuple(_cell(each, at) for each in measures))
+        RowView(
+            wording.plain(point.label),
+            _tag(point, comparison, found),
+            (*(_cell(each, at) for each in measures), *(_stock_cell(each, at) for each in against)),
+        )
         for at, point in enumerate(comparison.points)
     ]
     kind = comparison.dense.resources.kind.value
     multiple = f"{TIMES} {wording.against(comparison)}, " if comparison.reference else ""
     return TableView(
-        caption=f"Designs, densest first. Below LUT, FF, DSP and BRAM_18K ({kind}): {multiple}share of the board.",
+        caption=f"Designs, densest first. Below LUT, FF, DSP and BRAM_18K ({kind}): {multiple}share of the board."
+        f"{' Last columns: multiples of stock hls4ml, whose numbers are below.' if against else ''}",
         corner="design",
-        columns=tuple(_column(measure) for measure in measures),
+        columns=(*(_column(measure) for measure in measures), *(_stock_column(measure) for measure in against)),
         rows=tuple(rows),
     )
 
@@ -159,6 +174,15 @@ def _tag(point: Point, comparison: Comparison, found: Answer) -> str:
 def _column(measure: Measure) -> ColumnView:
     units = tuple(word for word in (measure.unit, measure.kind) if word)
     return ColumnView(measure.name, units, True)
+
+
+def _stock_column(measure: StockMeasure) -> ColumnView:
+    return ColumnView(f"{TIMES} stock {measure.name}", (f"{measure.kind} / {measure.target.value}, estimated",), True)
+
+
+def _stock_cell(measure: StockMeasure, at: int) -> CellView:
+    ratio = measure.cells[at].ratio
+    return CellView(_times(ratio), (), _sort(ratio), "")
 
 
 def _cell(measure: Measure, at: int) -> CellView:
@@ -223,13 +247,20 @@ def _layer_bar(
 ) -> BarView:
     before_lut = layer_lut(before)
     if layer is None or lut is None:
-        return BarView(wording.plain(label), "0", "", "not built" if layer else "no such layer", "", "none")
+        return BarView(wording.plain(label), "0", "", _without_cost(layer), "", "none")
     left = ratio(layer.nonzeros_built, before.nonzeros_built) if before else None
     marker = "" if left is None or before_lut is None else f"{100 * left * before_lut / most:.2f}"
     kind = style or ("dense" if layer is before else "lut")
     share = ratio(lut, before_lut)
     note = "" if share is None else _times(share)
     return BarView(wording.plain(label), f"{100 * lut / most:.2f}", marker, wording.count(lut), note, kind)
+
+
+def _without_cost(layer: LayerPoint | None) -> str:
+    """Return why a design has no cost of a layer."""
+    if layer is None:
+        return "no such layer"
+    return "not counted apart" if layer.facts else "not built"
 
 
 def _layer_table(comparison: Comparison) -> TableView:
@@ -239,12 +270,14 @@ def _layer_table(comparison: Comparison) -> TableView:
         ColumnView("weights", (), True),
         ColumnView("sparsity", (), True),
         *(ColumnView("non-zeros", (when,), True) for when in ("pruned", "quantised", "built")),
-        *(ColumnView(wording.AMOUNT_NAMES[amount], (kind,), True) for amount in ("lut", "ff", "dsp")),
+        *(ColumnView(wording.AMOUNT_NAMES[amount], (kind,), True) for amount in LAYER_AMOUNTS),
         ColumnView("latency", ("cycles", kind), True),
+        ColumnView("interval", ("cycles",), True),
         ColumnView("strategy", (), False),
+        ColumnView("pruning pays", (), False),
     )
     rows = [
-        RowView(title, "", _layer_cells(at, point, layer, first))
+        RowView(title, "", _layer_cells(at, point, layer, first, comparison))
         for name in layer_names(comparison)
         for title, first in ((layer_title(comparison, name), reference_layer(comparison, name)),)
         for at, (point, layer) in enumerate(zip(comparison.points, layer_points(comparison, name), strict=True))
@@ -254,16 +287,19 @@ def _layer_table(comparison: Comparison) -> TableView:
     return TableView(caption, "layer", columns, tuple(rows))
 
 
-def _layer_cells(at: int, point: Point, layer: LayerPoint | None, dense: LayerPoint | None) -> tuple[CellView, ...]:
+def _layer_cells(
+    at: int, point: Point, layer: LayerPoint | None, dense: LayerPoint | None, comparison: Comparison
+) -> tuple[CellView, ...]:
     design = CellView(wording.plain(point.label), (), str(at), "")
     if layer is None:
-        return (design, *(_EMPTY,) * 10)
+        return (design, *(_EMPTY,) * 13)
     before = dense.resources if dense else None
     cost = layer.resources
     amounts = [
         _EMPTY if cost is None else _number(getattr(cost, amount), getattr(before, amount, None))
-        for amount in ("lut", "ff", "dsp")
+        for amount in LAYER_AMOUNTS
     ]
+    latency, paid = layer_latency(point, layer), OUTCOMES[comparison.outcome(layer, point)]
     return (
         design,
         _number(layer.weights),
@@ -272,8 +308,10 @@ def _layer_cells(at: int, point: Point, layer: LayerPoint | None, dense: LayerPo
         _number(layer.nonzeros_quantised),
         _number(layer.nonzeros_built, dense.nonzeros_built if dense else None),
         *amounts,
-        _EMPTY if cost is None else _number(cost.latency_cycles),
-        CellView(wording.plain(cost.strategy) if cost else "not built", (), "", ""),
+        _EMPTY if latency is None else _number(latency),
+        _EMPTY if cost is None else _number(layer.interval),
+        CellView(wording.plain(cost.strategy) if cost else _without_cost(layer), (), "", ""),
+        CellView(paid.text, (), _sort(paid.value), _tone(paid)),
     )
 
 
@@ -318,6 +356,19 @@ def _verdict(point: Point) -> VerdictView:
     return VerdictView(label, word, "good" if verdict.exact else "bad", (*lines, *now))
 
 
+def _stock_facts(comparison: Comparison) -> tuple[FactView, ...]:
+    """Return what stock hls4ml would cost, each number with its kind and interval."""
+    stock = comparison.stock
+    if stock is None:
+        return ()
+    lines = [
+        f"{measure.name} {measure.stock.text}{f' {measure.unit}' if measure.unit else ''} "
+        f"({measure.target.value}, estimated; 90 % interval {measure.stock.note})"
+        for measure in stock_measures(comparison, stock)
+    ]
+    return (FactView("Stock hls4ml", tuple(map(wording.plain, (f"{stock.title}.", *lines, *stock.remarks)))),)
+
+
 def _facts(comparison: Comparison) -> tuple[FactView, ...]:
     board, resources = comparison.dense.board, comparison.dense.resources
     kind = resources.kind
@@ -326,9 +377,12 @@ def _facts(comparison: Comparison) -> tuple[FactView, ...]:
         f"{wording.AMOUNT_NAMES[amount]} {wording.count(getattr(board.resources, amount))}: {board.sources[amount]}"
         for amount in shown_amounts(comparison)
     )
+    also = tuple(text for text in (wording.also_measured(comparison.measured),) if text)
     return (
-        FactView("Kind of numbers", (f"{kind.value}: {wording.KIND_MEANS[kind]}.",)),
+        FactView("Kind of numbers", (f"{kind.value}: {wording.KIND_MEANS[kind]}.", *also)),
         FactView("Compared", ("LUT, FF, DSP and block RAM of the whole design; layers are those with weights.",)),
+        *_stock_facts(comparison),
+        FactView("Pruning pays", (f"Threshold {comparison.threshold:g}: {wording.asked(comparison.threshold)}.",)),
         FactView("Sparsity", ("The share of zero weights after quantisation. Non-zeros are those that are built.",)),
         FactView("Best design", (RULE,)),
         FactView("Board", (f"{board.title}, {board.part}", *sources)),

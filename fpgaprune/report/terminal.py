@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fpgaprune.report import wording
 from fpgaprune.report.answer import answer
-from fpgaprune.report.measures import Tone, design_measures, layer_measures, shown_amounts
+from fpgaprune.report.measures import Tone, design_measures, layer_measures, shown_amounts, stock_measures
 from fpgaprune.report.notes import notes
 from fpgaprune.report.tables import Column, Line, fits, foreign, print_tables, safe, say
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fpgaprune.report.comparison import Comparison
-    from fpgaprune.report.measures import Cell, Measure
+    from fpgaprune.report.measures import Cell, Measure, StockMeasure
 
 STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red"}
 
@@ -31,6 +31,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     say(console, Text(_units(comparison), style="dim"))
     print_tables(console, "design", columns, lines, repeated=1)
     _print_layers(comparison, console, columns)
+    _print_stock(comparison, console)
     _print_findings(comparison, console)
     for point in comparison.points:
         if point.edited:
@@ -68,6 +69,34 @@ def _print_layers(comparison: Comparison, console: Console, columns: Sequence[Co
     print_tables(console, "layer", columns, lines, repeated=1)
 
 
+def _print_stock(comparison: Comparison, console: Console) -> None:
+    """Print what designs take against stock hls4ml; each row says its kinds, which differ."""
+    stock = comparison.stock
+    if stock is None:
+        return
+    measures = stock_measures(comparison, stock)
+    if measures:
+        say(console, foreign(f"Against {stock.title}", console, style="bold"))
+        kinds = f"stock is an estimate of csynth or of post-synthesis, designs are of the kind {measures[0].kind}"
+        say(console, Text(f"Kinds differ: {kinds}; 'x' is the multiple of stock.", style="dim"))
+        columns = [
+            Column(Text("stock\n(estimated)")),
+            *(Column(foreign(point.label, console)) for point in comparison.points),
+        ]
+        lines = [_stock_line(measure) for measure in measures]
+        print_tables(console, "against stock", columns, lines, repeated=1)
+    for remark in stock.remarks:
+        say(console, foreign(remark, console, style="yellow"))
+
+
+def _stock_line(measure: StockMeasure) -> Line:
+    unit = f" [{measure.unit}]" if measure.unit else ""
+    label = Text(f"{measure.name}{unit}").append(f"\n  {measure.target.value}", style="dim")
+    first = Text(measure.stock.text).append(f"\n{measure.stock.note.replace(' to ', '-')}", style="dim")
+    cells = (Text(cell.text).append(f"\n{wording.times(cell.ratio)}", style="dim") for cell in measure.cells)
+    return Line(label, (first, *cells))
+
+
 def _print_findings(comparison: Comparison, console: Console) -> None:
     findings, noted = comparison.findings(), notes(comparison)
     good = not findings and not noted and comparison.compared and not comparison.not_compared
@@ -75,8 +104,14 @@ def _print_findings(comparison: Comparison, console: Console) -> None:
     say(console, Text.assemble(("Does pruning pay? ", "bold"), (safe(wording.pays(comparison), console), style)))
     for finding in findings:
         say(console, foreign(f"- {finding}", console, style="red"))
+        for reason in finding.why:
+            say(console, foreign(f"  because: {reason}", console))
     for note in noted:
         say(console, foreign(f"- but {note}", console, style="yellow"))
+    if comparison.compared:
+        say(console, Text(f"Threshold {comparison.threshold:g}: {wording.asked(comparison.threshold)}.", style="dim"))
+    if also := wording.also_measured(comparison.measured):
+        say(console, Text(also))
     found = answer(comparison)
     say(console, foreign(f"{found.headline} {found.detail}", console))
 
@@ -106,8 +141,8 @@ def _stacked(cell: Cell, measure: Measure) -> Text:
 def _layer_line(measure: Measure, between: str) -> Line:
     cells = []
     for cell in measure.cells:
-        text = Text(cell.text)
+        text = Text(cell.text, style=STYLES[cell.tone])
         if measure.compared and cell.value is not None:
             text.append(f"{between}{wording.times(cell.ratio):>6}", style="dim")
         cells.append(text)
-    return Line(Text(f"  {measure.name}"), tuple(cells))
+    return Line(Text(f"  {measure.name}{f' [{measure.unit}]' if measure.unit else ''}"), tuple(cells))

@@ -50,6 +50,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def fall(pair: tuple[int, int]) -> str:
+    """Return two whole numbers as '12 to 7'."""
+    return f"{count(pair[0])} to {count(pair[1])}"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share of 1 in per cent, without digits after the point from 1,000 % on; infinity is a share of none."""
     if math.isinf(share):
@@ -107,6 +112,23 @@ def against(comparison: Comparison) -> str:
     return "dense" if comparison.dense.is_dense else "first"
 
 
+def asked(threshold: float) -> str:
+    """Return what a threshold asks of a layer's cost."""
+    if not threshold:
+        return "a layer's cost for a vector must not rise as its non-zeros fall"
+    share = f"at least {percent(threshold, 0)}" if threshold < 1 else "all"
+    return f"of the fall of a layer's non-zeros its cost for a vector must show {share}"
+
+
+def also_measured(kinds: Sequence[Kind]) -> str:
+    """Return that all designs have numbers of other kinds, and how to see them; nothing if they have none."""
+    if not kinds:
+        return ""
+    names = listed([kind.value for kind in kinds])
+    options = listed([f"--kind {kind.value}" for kind in kinds])
+    return f"All of these designs have {names} numbers as well: compare with {options}."
+
+
 def edited(files: Sequence[str]) -> str:
     """Return which files are not as they were generated."""
     return f"edited since it was generated: {', '.join(map(plain, files))}"
@@ -134,6 +156,8 @@ def pays(comparison: Comparison) -> str:
         return "these designs do not tell; compare levels of sparsity that are built by one strategy"
     if comparison.not_compared:
         others = listed(_called(comparison.not_compared))
+        if set(comparison.not_compared) <= set(comparison.uncounted):
+            return f"pruning pays in every layer but {others}, which the tool did not count apart"
         return f"pruning pays in every layer but {others}, which no two of these designs build by one strategy"
     return "pruning pays in every layer"
 

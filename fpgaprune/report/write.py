@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fpgaprune.paths import write_text
-from fpgaprune.report.comparison import comparison_to_text
+from fpgaprune.report.data import comparison_to_text
 from fpgaprune.report.html import write_page
 from fpgaprune.report.markdown import markdown
 

@@ -1,4 +1,4 @@
-"""The estimate of matrices brought to what open synthesis counts: few coefficients, fitted in calibration/own."""
+"""The estimate of kernels brought to what open synthesis counts: few coefficients, fitted in calibration/own."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from fpgaprune.evaluate import check_inputs, evaluate, trace
 from fpgaprune.sim.verdict import Mismatch, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fpgaprune.fixed import IntArray
     from fpgaprune.ir import Graph
     from fpgaprune.sim.folder import ProjectFolder
@@ -84,10 +87,14 @@ def stored_inputs(folder: ProjectFolder) -> tuple[IntArray, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"the stored vectors {path} cannot be read: {error}"
+        msg = f"the stored vectors {path} cannot be read: {error}; give --inputs, or generate the project again"
         raise InputError(msg) from error
     ports = [op.output for op in folder.design.graph.inputs]
-    parts = from_text(text, tuple(port.size for port in ports))
+    try:
+        parts = from_text(text, tuple(port.size for port in ports))
+    except InputError as error:
+        msg = f"the stored vectors {path} are damaged: {error}; give --inputs, or generate the project again"
+        raise InputError(msg) from error
     return tuple(part.reshape(-1, *port.shape) for part, port in zip(parts, ports, strict=True))
 
 
@@ -126,6 +133,17 @@ def simulate(
 
 
 def _execute(program: Path, mode: str, inputs: tuple[IntArray, ...], timeout_s: float) -> str:
+    with executed(program, mode, inputs, timeout_s) as output:
+        return output.read_text(encoding="ascii")
+
+
+@contextmanager
+def executed(program: Path, mode: str, inputs: tuple[IntArray, ...], timeout_s: float) -> Iterator[Path]:
+    """Run a testbench program on inputs (samples, *shape) and yield the file that it wrote, which is then removed.
+
+    Raises:
+        ToolError: it crashed or ran out of time.
+    """
     with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
         vectors, output = Path(scratch) / "input.dat", Path(scratch) / "output.dat"
         vectors.write_text(to_text(inputs), encoding="ascii")
@@ -134,7 +152,7 @@ def _execute(program: Path, mode: str, inputs: tuple[IntArray, ...], timeout_s: 
         if result.returncode:
             msg = f"{program.name} failed with exit code {result.returncode}: {tools.tail(result.stderr)}"
             raise ToolError(msg)
-        return output.read_text(encoding="ascii")
+        yield output
 
 
 def _flat(tensors: tuple[IntArray, ...]) -> list[IntArray]:

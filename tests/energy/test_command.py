@@ -16,6 +16,7 @@ from fpgaprune import board
 from fpgaprune.cli import main
 from fpgaprune.emit import emit
 from fpgaprune.energy import EnergyEstimate, of_words
+from fpgaprune.energy.values import StaticEnergy
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower, run
 from fpgaprune.paths import resource
@@ -23,9 +24,10 @@ from fpgaprune.report import print_energy
 from fpgaprune.schedule import schedule
 from fpgaprune.sim.csim import build
 from tests.graphs import random_inputs
-from tests.nets import PYNQ, folded, mlp, project
+from tests.nets import folded, mlp, project
 
 GRAPH = mlp((6, 5, 3), 0.3, seed=4)
+UNPUBLISHED = board.load("basys3")
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +57,12 @@ def test_the_command_labels_what_it_says(folder, call):
     text = " ".join(out.split())
     assert code == 0
     assert "energy of an inference [pJ], estimate" in text
-    assert "measured in C-simulation on 32 successive inputs: the vectors that the project keeps" in text
+    assert "counted on 32 successive inputs (the vectors that the project keeps)" in text
+    assert "is that of the traced C-simulation, which equals the Python interpreter" in text
     assert "a factor of 3 either way" in text
     assert "Horowitz, ISSCC 2014" in text
-    assert "no published figure at hand; to have it counted, add static_w" in text
+    assert "static power, beside that: " in text
+    assert "power_routed_mnist.txt" in text
 
 
 @pytest.mark.needs("g++", "make")
@@ -68,7 +72,8 @@ def test_json_and_text_agree(folder, call):
     assert data["bounds_pj"] == pytest.approx([data["dynamic_pj"] / 3, data["dynamic_pj"] * 3], rel=1e-4)
     assert data["dynamic_pj"] == pytest.approx(sum(data["parts"].values()), rel=1e-4)
     assert data["dynamic_pj"] == pytest.approx(sum(layer["dynamic_pj"] for layer in data["layers"]), rel=1e-4)
-    assert (data["static_w"], data["static_pj"]) == (None, None)
+    assert (data["simulated"], data["edited"]) == (True, [])
+    assert data["static"]["power_w"] == 0.114
     assert f"{data['dynamic_pj']:,.1f} pJ of switching" in call(folder)[1]
 
 
@@ -103,8 +108,8 @@ def test_what_is_no_project_is_refused(call, tmp_path):
 @pytest.mark.parametrize("width", [60, 80, 140])
 @pytest.mark.parametrize("static_w", [None, 0.1])
 def test_no_line_is_wider_than_the_console(width, static_w):
-    sources = {**PYNQ.sources, **({} if static_w is None else {"static_w": "my measurement"})}
-    own = replace(PYNQ, static_w=static_w, sources=sources)
+    sources = {**UNPUBLISHED.sources, **({} if static_w is None else {"static_w": "my measurement"})}
+    own = replace(UNPUBLISHED, static_w=static_w, sources=sources)
     lowered = lower(schedule(GRAPH, own, planner=folded(4)))
     found = of_words(lowered, run(lowered, *random_inputs(GRAPH, 5)), inputs="these")
     stream = io.StringIO()
@@ -120,15 +125,33 @@ def test_no_line_is_wider_than_the_console(width, static_w):
 
 def test_static_energy_is_power_times_the_interval():
     found = EnergyEstimate((), 2, "these", interval_cycles=8, clock_ns=5.0, static_w=0.1)
-    assert found.static_pj == pytest.approx(4000)  # 0.1 W for 40 ns
-    assert replace(found, static_w=None).static_pj is None
+    assert found.static.energy_pj == pytest.approx(4000)  # 0.1 W for 40 ns
+    assert found.static.bounds_pj == pytest.approx((2000, 8000))
+    assert (found.static.share, found.static.share_bounds) == (1.0, (1.0, 1.0))
+    assert replace(found, static_w=None).static is None
     assert found.dynamic_pj == 0
     assert found.activity == 0
 
 
-def test_no_packaged_board_has_a_static_power():
-    assert all(each.static_w is None for each in board.load_all())
-    assert all("static_w" not in board.to_data(each) for each in board.load_all())
+def test_the_share_of_static_power_is_least_where_switching_is_most():
+    static = StaticEnergy(energy_pj=300.0, dynamic_pj=100.0)
+    assert static.share == pytest.approx(0.75)
+    assert static.share_bounds == pytest.approx((150 / (150 + 300), 600 / (600 + 100 / 3)))
+
+
+def test_packaged_boards_have_the_static_powers_that_are_published_and_their_sources():
+    found = {each.name: each for each in board.load_all() if each.static_w is not None}
+    assert {name: each.static_w for name, each in found.items()} == {"pynq-z2": 0.114, "zcu104": 0.694}
+    assert all(re.search(r"github\.com/\S+ at [0-9a-f]{40}", each.sources["static_w"]) for each in found.values())
+    assert all("static_w" not in board.to_data(each) for each in board.load_all() if each.name not in found)
+
+
+@pytest.mark.needs("g++", "make")
+def test_a_board_without_a_figure_has_none_in_its_energy(tmp_path, call):
+    path = emit(lower(schedule(GRAPH, UNPUBLISHED))).write(tmp_path / "net")
+    assert json.loads(call(path, "--json")[1])["static"] is None
+    text = " ".join(call(path)[1].split())
+    assert f"static power of the {UNPUBLISHED.title}: not published; to have it counted, add static_w" in text
 
 
 def own_board(folder, lines, source='static_w = "XPE 2020.2, typical process, 25 C"'):
@@ -169,7 +192,10 @@ def test_the_static_share_of_a_board_is_shown_apart(tmp_path, call):
     own = board.load(own_board(tmp_path, "static_w = 0.072"))
     path = emit(lower(schedule(GRAPH, own))).write(tmp_path / "net")
     data = json.loads(call(path, "--json")[1])
-    assert data["static_w"] == 0.072
-    assert data["static_pj"] == pytest.approx(0.072 * data["interval_ns"] * 1000)
+    static = data["static"]
+    assert (static["power_w"], static["per"]) == (0.072, "interval")
+    assert static["energy_pj"] == pytest.approx(0.072 * data["interval_ns"] * 1000)
+    assert static["share"] == pytest.approx(static["energy_pj"] / (static["energy_pj"] + data["dynamic_pj"]), abs=1e-3)
     text = " ".join(call(path)[1].split())
-    assert f"static, beside that: {data['static_pj']:,.1f} pJ in an interval of 10 ns (0.072 W, XPE 2020.2" in text
+    assert f"static power, beside that: {static['energy_pj']:,.1f} pJ in the interval from one inference" in text
+    assert "0.072 W of the whole device: XPE 2020.2, typical process, 25 C" in text

@@ -45,7 +45,7 @@ def test_it_loads_without_errors_and_draws_its_charts(browse):
     assert len(plots) == 2
     assert all(len(plot.all("path", class_="line")) == 2 for plot in plots)
     assert len(root.all("circle", class_="target")) == 20
-    assert len(root.all("button")) == 15 + 12
+    assert len(root.all("button")) == 15 + 15
     assert len(root.all("img")) == 16
 
 

@@ -103,7 +103,7 @@ def test_equal_labels_are_refused():
 
 
 def test_without_a_denser_design_nothing_is_measured_against_one(strategies):
-    comparison = compare(strategies)
+    comparison = compare(strategies, stock=False)
     assert comparison.reference is None
     for text in (printed(comparison), markdown(comparison), parse(page(comparison)).one("main").text):
         assert "1.00" not in text

@@ -119,7 +119,15 @@ def test_layers_are_dense_beside_pruned(example):
     assert len(rows) == 15
     last = [cell.replace("×", "x") for cell in rows[-1]]  # noqa: RUF001
     assert last[:6] == ["fc3", "95 %", "320", "94.4 %", "18", "18"]
-    assert last[6:] == ["18 0.056x", "343 0.061x", "250 0.10x", "0 0.00x", "2", "multiply"]
+    assert last[6:] == ["18 0.056x", "343 0.061x", "250 0.10x", "0 0.00x", "0", "2", "1", "multiply", "yes"]
+    assert head[6:] == [
+        "non-zeros built",
+        *(f"{amount} estimate" for amount in ("LUT", "FF", "DSP", "BRAM_18K")),
+        "latency cycles estimate",
+        "interval cycles",
+        "strategy",
+        "pruning pays",
+    ]
 
 
 def width(element):
@@ -241,7 +249,8 @@ def test_findings():
     root = parse(page(not_paying()))
     layers = section(root, "layers")
     assert layers.one("p", class_="pays").text == "pruning does not pay in fc2"
-    assert layers.one("ul", class_="findings").text == str(not_paying().findings()[0])
+    (finding,) = not_paying().findings()
+    assert layers.one("ul", class_="findings").text == f"{finding}. Because: {finding.why[0]}."
     assert len(layers.all("span", class_="flagged")) == 1
     assert (
         section(parse(page(example_comparison())), "layers").one("p", class_="good").text
@@ -251,8 +260,8 @@ def test_findings():
 
 def test_what_is_missing_is_said():
     rows = table(section(parse(page(missing_layer())), "layers").one("table"))[1]
-    assert rows[5][:2] + rows[5][6:] == ["fc2", "95 %", "0 0.00×", "-", "-", "-", "-", "not built"]  # noqa: RUF001
-    assert rows[7] == ["fc3", "90 %", *["-"] * 10]
+    assert rows[5][:2] + rows[5][6:] == ["fc2", "95 %", "0 0.00×", *["-"] * 6, "not built", "-"]  # noqa: RUF001
+    assert rows[7] == ["fc3", "90 %", *["-"] * 13]
     text = section(parse(page(without_accuracy())), "tradeoff").text
     assert "The accuracy of these designs is not known." in text
     header = parse(page(one_point())).one("header").text

@@ -10,13 +10,16 @@ from fpgaprune.report import markdown
 from tests.report.examples import EDGES, example_comparison, named, not_paying
 
 
-def table(text):
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+def tables(text):
+    """Return every table as its rows."""
+    found = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    return [
+        [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in each.splitlines()] for each in found
+    ]
 
 
 def test_rows_are_designs_with_units_kinds_and_ratios():
-    head, rule, *rows = table(markdown(example_comparison()))
+    head, rule, *rows = tables(markdown(example_comparison()))[0]
     assert len({len(row) for row in (head, rule, *rows)}) == 1
     assert [row[0] for row in rows] == ["0 %", "50 %", "75 %", "90 %", "95 %"]
     last = dict(zip(head, rows[-1], strict=True))
@@ -45,19 +48,37 @@ def test_it_says_kind_board_answer_and_findings():
     assert "TUL PYNQ-Z2, clock 10 ns. Kind of numbers: estimate, calibrated on open synthesis" in text
     assert "27.5 times fewer LUTs" in text
     assert "Does pruning pay? pruning pays in every layer." in text
-    assert "- fc2: non-zeros fell from 2048 to 487" in markdown(not_paying())
+    text = markdown(not_paying())
+    assert "Does pruning pay? pruning does not pay in fc2." in text
+    assert "- fc2: non-zeros fell from 2,048 to 487 between 0 % and 75 %" in text
+    assert "  - because: no reason was found" in text
+
+
+def test_each_layer_has_a_row_for_each_measure_and_a_verdict():
+    head, _, *rows = tables(markdown(not_paying()))[1]
+    assert head == ["layer", "", "0 %", "75 %"]
+    assert [row[0] for row in rows] == ["fc1"] * 6 + ["fc2"] * 6 + ["fc3"] * 6
+    assert rows[6:12] == [
+        ["fc2", "non-zeros", "2,048 (1.00x)", "487 (0.24x)"],
+        ["fc2", "LUT (estimate)", "34,017 (1.00x)", "40,000 (1.18x)"],
+        ["fc2", "FF (estimate)", "15,649 (1.00x)", "4,052 (0.26x)"],
+        ["fc2", "DSP (estimate)", "166 (1.00x)", "60 (0.36x)"],
+        ["fc2", "BRAM_18K (estimate)", "0", "0"],
+        ["fc2", "pruning pays", "reference", "no"],
+    ]
 
 
 @pytest.mark.parametrize("edge", EDGES)
 def test_every_edge_is_a_table(edge):
     comparison = EDGES[edge]()
-    lines = table(markdown(comparison))
-    assert len(lines) == 2 + len(comparison.points)
-    assert len(set(map(len, lines))) == 1
+    designs, *others = tables(markdown(comparison))
+    assert len(designs) == 2 + len(comparison.points)
+    assert len(others) == any(point.layers for point in comparison.points)
+    assert all(len(set(map(len, each))) == 1 for each in (designs, *others))
 
 
 def test_foreign_names_break_neither_table_nor_page():
     text = markdown(named(("a|b`*_\n<i>", "x", "y")))
-    assert len(set(map(len, table(text)))) == 1
+    assert [set(map(len, each)) for each in tables(text)] == [{15}, {7}]
     assert "<i>" not in text
     assert r"a\|b\`\*\_\\n&lt;i&gt; 95 %" in text

@@ -18,7 +18,12 @@ def test_layers_with_everything_else_add_up_to_the_totals():
     comparison = Comparison(tuple(points))
     *_, rest = layer_measures(comparison)
     assert rest.layer == "everything else"
-    assert [[cell.value for cell in measure.cells] for measure in rest.measures[1:]] == [[123] * 5, [45] * 5, [6] * 5]
+    assert [[cell.value for cell in measure.cells] for measure in rest.measures[1:]] == [
+        [123] * 5,
+        [45] * 5,
+        [6] * 5,
+        [0] * 5,
+    ]
     for number, amount in ((1, "lut"), (2, "ff"), (3, "dsp")):
         for place, point in enumerate(comparison.points):
             shown = sum(layer.measures[number].cells[place].value for layer in layer_measures(comparison))

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from fpgaprune.report import Comparison, comparison_to_data
-from fpgaprune.report.comparison import comparison_to_text
+from fpgaprune.report.data import comparison_to_text
 from fpgaprune.resources import Kind
 from tests.report.examples import EDGES, LEVELS, WRONG, example_comparison, named, point_of
 

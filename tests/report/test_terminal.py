@@ -92,7 +92,8 @@ def test_pruning_pays_or_each_finding_is_told():
     text = " ".join(printed(not_paying()).split())
     assert "Does pruning pay? pruning does not pay in fc2" in text
     assert str(not_paying().findings()[0]) in text
-    assert "pruning pays" not in text
+    assert "pays in every layer" not in text
+    assert "because: no reason was found" in text
     assert "one design alone does not tell" in printed(one_point())
 
 
