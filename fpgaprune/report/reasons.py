@@ -48,6 +48,10 @@ class Case:
         """The share of the non-zeros that pruning left."""
         return self.after.nonzeros_pruned / self.before.nonzeros_pruned
 
+    def much(self, nonzeros: int) -> float:
+        """Return the change of non-zeros that is told: so large a share of them, or half of what pruning took."""
+        return min(MUCH * nonzeros, (self.before.nonzeros_pruned - self.after.nonzeros_pruned) / 2)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -61,7 +65,7 @@ def came_back(case: Case) -> str | None:
     """Pruned weights that are not zero after quantisation."""
     after = case.after
     more = after.nonzeros_quantised - after.nonzeros_pruned
-    if more <= MUCH * after.nonzeros_pruned:
+    if more <= case.much(after.nonzeros_pruned):
         return None
     return (
         f"{wording.count(more)} pruned weights came back in quantisation: {wording.count(after.nonzeros_pruned)} "
@@ -73,7 +77,7 @@ def zero_before(case: Case) -> str | None:
     """Weights that quantisation had made zero in the denser design, so that pruning them takes nothing away."""
     before = case.before
     lost = before.nonzeros_pruned - before.nonzeros_quantised
-    if lost <= MUCH * before.nonzeros_pruned:
+    if lost <= case.much(before.nonzeros_pruned):
         return None
     return (
         f"quantisation alone made {wording.count(lost)} of {wording.count(before.nonzeros_pruned)} non-zeros of the "

@@ -154,6 +154,12 @@ def test_nets_that_do_not(name):
         assert said(*make(), name) == ""
 
 
+def test_a_small_loss_is_told_where_pruning_took_little_more():
+    before, after = one(FULL, pruned=200, quantised=192), one(FULL, pruned=190, quantised=190)
+    assert "quantisation alone made 8 of 200 non-zeros" in said(before, after, "zero-before-pruning")
+    assert said(before, one(FULL, pruned=100), "zero-before-pruning") == ""
+
+
 def test_multipliers_are_told_of_where_there_are_some():
     assert "a multiplier" in said(*digits((43, 85)), "more-digits")
     assert "a multiplier" not in said(*digits((43, 85), adders_planner), "more-digits")
