@@ -58,8 +58,13 @@ def _against(case: dict[str, Any], cases: Sequence[dict[str, Any]]) -> dict[str,
     return {
         "nonzeros": ratio(case["nonzeros"], dense["nonzeros"]),
         "dynamic_pj": ratio(case["energy"]["dynamic_pj"], dense["energy"]["dynamic_pj"]),
+        "dynamic_and_static_pj": ratio(_with_static(case["energy"]), _with_static(dense["energy"])),
         **parts,
     }
+
+
+def _with_static(energy: dict[str, Any]) -> float:
+    return float(energy["dynamic_pj"] + energy["static"]["energy_pj"])
 
 
 def part(hidden: Sequence[int], sparsities: Sequence[float], strategies: Sequence[str], epochs: int) -> dict[str, Any]:

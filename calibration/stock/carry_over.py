@@ -39,6 +39,10 @@ EXCLUDED = {
         ["lut", "ff", "dsp", "bram_18k", "latency_cycles", "interval_cycles"],
         "its figures hold the last of several layers only",
     ),
+    ("CestMerNeil/FPGA_Accelerator4NN_Inference", "LeNet"): (
+        ["latency_cycles", "interval_cycles"],
+        "not the network's: those of a loop around it that takes eight cycles to load a pixel",
+    ),
     ("fastmachinelearning/hls4ml", ""): (
         ["lut", "ff", "dsp", "bram_18k", "latency_cycles", "interval_cycles"],
         "its sizes are names of constants only",
@@ -49,6 +53,9 @@ EXCLUDED = {
     ),
 }
 """Amounts that a design must not teach, by its repository and a part of its path, with the reason."""
+
+PARTITIONS = {"hftsoi/sparse-pixels": 2, "calwilee/hls4ml-automated-testing": 9}
+"""Partitions of parallel convolutions by repository, from ``firmware/parameters.h`` at the commit of each design."""
 
 COLUMNS = (
     "n_in",
@@ -72,12 +79,21 @@ def designs(folder: Path) -> list[dict[str, Any]]:
     for each in json.loads((folder / "designs.json").read_text(encoding="utf-8")):
         kept = {name: each[name] for name in KEPT if each.get(name)}
         kept["types"] = {name: text for name, text in each["types"].items() if name.endswith("_t")}
-        kept["layers"] = [{name: value for name, value in one.items() if value is not None} for one in each["layers"]]
+        kept["layers"] = [_record(each, one) for one in each["layers"]]
         for (repo, part), (amounts, reason) in EXCLUDED.items():
             if each["repo"] == repo and part in each["path"]:
                 kept["excluded"] = {"amounts": amounts, "reason": reason}
         found.append(kept)
     return found
+
+
+def _record(design: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of a layer, with the partitions of a parallel convolution."""
+    kept = {name: value for name, value in layer.items() if value is not None}
+    partitions = PARTITIONS.get(design["repo"])
+    if partitions and design["io_type"] == "io_parallel" and "conv" in layer["kind"]:
+        kept["n_partitions"] = partitions
+    return kept
 
 
 def layers(folder: Path) -> Iterator[dict[str, Any]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.emit.vectors import to_text
 from fpgaprune.energy.estimate import energy
 from fpgaprune.energy.values import PARTS, to_data
 from fpgaprune.errors import InputError
 from fpgaprune.sim import DEFAULT_TIMEOUT_S
+from fpgaprune.sim.csim import stored_inputs
 from fpgaprune.sim.inputs import load_inputs
 
 if TYPE_CHECKING:
@@ -25,13 +28,17 @@ SCHEMA = "fpgaprune-energies-1"
 
 @dataclass(frozen=True)
 class EnergyPoint:
-    """One design: its label, its folder, the share of its weights that are zero (None if not known), its energy."""
+    """One design: its label, its folder, the share of its weights that are zero (None if not known), its energy.
+
+    ``vectors`` is the digest of the stored vectors that were counted on, None where inputs were given.
+    """
 
     label: str
     folder: str
     sparsity: float | None
     board: Board
     energy: EnergyEstimate
+    vectors: str | None = None
 
     @property
     def strategies(self) -> tuple[str, ...]:
@@ -76,9 +83,12 @@ class EnergyComparison:
         if len({point.strategies for point in self.points}) > 1:
             told = "; ".join(f"{point.label}: {', '.join(point.strategies) or 'none'}" for point in self.points)
             found.append(f"not of one strategy ({told}); generate all with one --strategy to see sparsity alone")
-        if len({(point.energy.samples, point.energy.inputs) for point in self.points}) > 1:
-            told = "; ".join(f"{point.label}: {point.energy.samples}" for point in self.points)
+        if len({(point.energy.samples, point.energy.inputs, point.vectors) for point in self.points}) > 1:
+            told = "; ".join(f"{point.label}: {point.energy.samples} of its own" for point in self.points)
             found.append(f"not of the same inputs ({told}); give all the same --inputs")
+        if len({point.energy.static_w for point in self.points}) > 1:
+            told = "; ".join(f"{point.label}: {_watts(point.energy.static_w)}" for point in self.points)
+            found.append(f"not of one static power ({told}); generate all with one board file")
         return tuple(found)
 
     @property
@@ -91,6 +101,10 @@ class EnergyComparison:
             if sparser.energy.nonzeros < denser.energy.nonzeros
             and sparser.energy.dynamic_pj >= denser.energy.dynamic_pj
         )
+
+
+def _watts(power: float | None) -> str:
+    return "none" if power is None else f"{power:g} W"
 
 
 def _refuse_others(of: Sequence[tuple[Board, float]]) -> None:
@@ -128,6 +142,7 @@ def energies(
 def _point(folder: ProjectFolder, inputs: Path | None, timeout_s: float) -> EnergyPoint:
     design = folder.design
     chosen = None if inputs is None else load_inputs(inputs, design.graph)
+    vectors = None if chosen is not None else hashlib.sha256(to_text(stored_inputs(folder)).encode()).hexdigest()
     said = folder.manifest.get("point") or {}
     return EnergyPoint(
         label=str(said.get("label") or design.name),
@@ -135,6 +150,7 @@ def _point(folder: ProjectFolder, inputs: Path | None, timeout_s: float) -> Ener
         sparsity=_sparsity(said),
         board=design.board,
         energy=energy(folder, chosen, timeout_s=timeout_s),
+        vectors=vectors,
     )
 
 

@@ -172,14 +172,15 @@ def _remarks(comparison: EnergyComparison) -> Iterator[str]:
     )
     yield f"activity is the mean toggle rate, {first.switching}"
     yield f"source: {SOURCE}"
-    if first.static is None:
+    known = [point.energy for point in points if point.energy.static is not None]
+    if not known:
         yield _unpublished(comparison.densest.board)
-    else:
+    if len(known) == len(points):  # else a note tells who has none
         yield (
             "static: of the whole device in the interval from one inference to the next, taken to lie within a factor "
             f"of {STATIC_UNCERTAINTY:g} either way, a judgement; the share is of static and switching together"
         )
-        yield _static_source(first)
+        yield from dict.fromkeys(map(_static_source, known))
     for point in points:
         if point.energy.edited:
             yield f"{point.label}: {wording.edited(point.energy.edited)}"

@@ -8,13 +8,13 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import FrameType
 
 _POLL_S = 0.5
@@ -30,11 +30,14 @@ def launch(
     cwd: Path,
     env: Mapping[str, str],
     log: Path,
+    name: str,
     timeout_s: float,
     progress: Callable[[str], None],
     holds: tuple[int, ...] = (),
 ) -> int:
     """Run a program in folder ``cwd`` until it ends, and return its exit code; ``progress`` gets time and last line.
+
+    ``name`` is what messages call it.
 
     At the time limit, and on an interruption, the program and its children are ended before this leaves. They hold the
     open files ``holds`` as well: where this process is killed and cannot end them, its lock stays with them.
@@ -59,7 +62,7 @@ def launch(
             msg = f"{words[0]} cannot be started: {error.strerror}"
             raise ToolError(msg) from error
         try:
-            return _wait(process, Path(words[0]).name, log, timeout_s, progress)
+            return _wait(process, name, log, timeout_s, progress)
         finally:
             _end(process)
 
@@ -91,7 +94,9 @@ def _wait(
     while True:
         spent = time.monotonic() - start
         if spent > timeout_s:
-            msg = f"{name} took longer than its limit of {timeout_s:g} s; its log is {log}"
+            last = last_line(log) or "nothing"
+            limit = f"{name} took longer than its limit of {timeout_s:g} s (--timeout-s)"
+            msg = f"{limit}; its log is {log} and ends:\n{last}"
             raise ToolError(msg)
         with suppress(subprocess.TimeoutExpired):
             return process.wait(timeout=min(_POLL_S, max(timeout_s - spent, 0.01)))

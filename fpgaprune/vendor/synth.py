@@ -176,6 +176,7 @@ class _Run:
             cwd=(self.project.path / "scripts").resolve(),
             env={"FPGAPRUNE_STAGES": stage.name, "FPGAPRUNE_TAG": self.identity.tag},
             log=log,
+            name=f"{stage.name}: {install}",
             timeout_s=self.timeout_s,
             progress=lambda text: self.progress(f"{stage.name}: {text}"),
             holds=(self.lock,),

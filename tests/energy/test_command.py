@@ -99,6 +99,17 @@ def test_inputs_are_numbers_or_mantissas_and_bad_ones_are_refused(folder, call, 
         assert "Traceback" not in err
 
 
+@pytest.mark.needs("g++", "make")
+def test_edited_files_of_one_project_are_named(tmp_path, call):
+    path = project(GRAPH).write(tmp_path / "net")
+    with (path / "README.md").open("a") as file:
+        file.write("a note\n")
+    (path / "tb" / "expected.dat").unlink()
+    edited = ["README.md", "tb/expected.dat"]
+    assert json.loads(call(path, "--json")[1])["edited"] == edited
+    assert f"edited since it was generated: {', '.join(edited)}" in " ".join(call(path)[1].split())
+
+
 def test_what_is_no_project_is_refused(call, tmp_path):
     code, _, err = call(tmp_path)
     assert code == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from fpgaprune import board
 from fpgaprune.cli import main
-from fpgaprune.emit import emit
+from fpgaprune.emit import Vectors, emit
 from fpgaprune.energy import energies
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
@@ -24,11 +25,12 @@ from tests.nets import PYNQ, folded, mlp
 pytestmark = pytest.mark.needs("g++", "make")
 
 
-def written(folder, sparsity, on=PYNQ, **options):
+def written(folder, sparsity, on=PYNQ, inputs=None, **options):
     graph = mlp((10, 8, 3), sparsity, seed=2)
     design = schedule(graph, on, name=folder.name, **options)
     layers = [{"layer": "fc1", "weights": 80, "nonzeros_quantised": round(80 * (1 - sparsity))}]
-    emit(lower(design), None, extras={"point": {"label": f"{sparsity:.0%}", "layers": layers}}).write(folder)
+    vectors = None if inputs is None else Vectors.of(graph, inputs)
+    emit(lower(design), vectors, extras={"point": {"label": f"{sparsity:.0%}", "layers": layers}}).write(folder)
     return ProjectFolder.load(folder)
 
 
@@ -36,6 +38,12 @@ def written(folder, sparsity, on=PYNQ, **options):
 def three(tmp_path_factory):
     root = tmp_path_factory.mktemp("energies")
     return [written(root / name, sparsity) for name, sparsity in (("c", 0.8), ("a", 0.0), ("b", 0.5))]
+
+
+def shown(comparison, width=200):
+    stream = io.StringIO()
+    print_energies(comparison, {}, Console(file=stream, width=width))
+    return stream.getvalue()
 
 
 def run(monkeypatch, capsys, *words):
@@ -63,6 +71,38 @@ def test_the_densest_comes_first_and_others_are_multiples_of_it(three, monkeypat
     assert (data["notes"], data["rises"]) == ([], [])
 
 
+def test_json_has_the_multiples_of_non_zeros_parts_and_layers(three, monkeypatch, capsys):
+    data = json.loads(run(monkeypatch, capsys, *(each.path for each in three), "--json")[1].out)
+    assert (data["schema"], data["board"], data["x_densest_of"]) == ("fpgaprune-energies-1", "pynq-z2", "0%")
+    first, *others = data["designs"]
+    assert first["energy"]["parts"]["logic_pj"] > 0
+    assert {each["energy"]["kind"] for each in data["designs"]} == {"estimate"}
+    assert {each["energy"]["static"]["power_w"] for each in data["designs"]} == {0.114}
+    for each in (first, *others):
+        found = each["x_densest"]
+        assert found["nonzeros"] == round(each["nonzeros"] / first["nonzeros"], 4)
+        assert found["parts"].keys() == first["energy"]["parts"].keys()
+        for part, pj in first["energy"]["parts"].items():
+            wanted = pytest.approx(each["energy"]["parts"][part] / pj, abs=1e-3) if pj else None
+            assert found["parts"][part] == wanted
+        for name in ("fc1", "fc2"):
+            ours, densest = (
+                sum(layer["dynamic_pj"] for layer in one["energy"]["layers"] if layer["layer"] == name)
+                for one in (each, first)
+            )
+            assert found["layers"][name] == pytest.approx(ours / densest, abs=1e-3)
+    assert all(each["x_densest"]["layers"]["fc1"] < 1 for each in others)
+
+
+def test_the_text_has_the_numbers_of_the_json(three, monkeypatch, capsys):
+    text = shown(energies(three))
+    data = json.loads(run(monkeypatch, capsys, *(each.path for each in three), "--json")[1].out)
+    for each in data["designs"]:
+        assert f"{each['energy']['dynamic_pj']:,.1f}" in text
+        assert f"{each['x_densest']['dynamic_pj']:.2f}x" in text
+        assert f"{each['energy']['static']['energy_pj']:,.1f}" in text
+
+
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_no_line_is_wider_than_the_console(three, width):
     stream = io.StringIO()
@@ -83,6 +123,46 @@ def test_other_strategies_disturb_the_comparison(three, tmp_path):
     assert "not of one strategy" in energies([three[1], other]).notes[0]
 
 
+def test_energy_that_does_not_fall_with_non_zeros_is_told(three, tmp_path):
+    other = written(tmp_path / "other", 0.5, planner=folded(4))
+    found = energies([three[1], other])
+    assert [(denser.label, sparser.label) for denser, sparser in found.rises] == [("0%", "50%")]
+    stream = io.StringIO()
+    print_energies(found, {}, Console(file=stream, width=200))
+    assert "energy does not fall from 0% to 50%, although non-zeros do" in stream.getvalue()
+    assert "everything else" in stream.getvalue()
+
+
+def test_stored_vectors_that_differ_disturb_the_comparison(three, tmp_path):
+    still = written(tmp_path / "still", 0.5, inputs=np.zeros((32, 10), dtype=int))
+    found = energies([three[1], still])
+    assert [point.energy.samples for point in found.points] == [32, 32]
+    assert found.notes == (
+        "not of the same inputs (0%: 32 of its own; 50%: 32 of its own); give all the same --inputs",
+    )
+    assert "ratios are not of the same inputs" in shown(found)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((5, 10)))
+    assert energies([three[1], still], tmp_path / "x.npy").notes == ()
+
+
+@pytest.mark.parametrize("denser_has_it", [True, False])
+def test_a_static_power_that_not_all_have_is_told(three, tmp_path, denser_has_it):
+    sources = {name: said for name, said in PYNQ.sources.items() if name != "static_w"}
+    bare = replace(PYNQ, static_w=None, sources=sources)
+    pair = (
+        [three[1], written(tmp_path / "bare", 0.5, bare)]
+        if denser_has_it
+        else [written(tmp_path / "bare", 0.0, bare), three[2]]
+    )
+    found = energies(pair)
+    powers = "0%: 0.114 W; 50%: none" if denser_has_it else "0%: none; 50%: 0.114 W"
+    assert found.notes == (f"not of one static power ({powers}); generate all with one board file",)
+    text = shown(found)
+    assert "static share" not in text
+    assert "static: of the whole device" not in text
+    assert "not published" not in text
+
+
 def test_an_edited_project_is_told(three, tmp_path):
     project = written(tmp_path / "edited", 0.5)
     with (project.path / "README.md").open("a") as file:
@@ -94,13 +174,38 @@ def test_an_edited_project_is_told(three, tmp_path):
     assert "README.md" in stream.getvalue()
 
 
-def test_what_cannot_be_compared_is_refused(three, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_compared_is_refused(three, tmp_path):
     with pytest.raises(InputError, match="is given more than once"):
         energies([three[0], three[0]])
     with pytest.raises(InputError, match="must be of one board, not"):
         energies([three[0], written(tmp_path / "zcu", 0.5, board.load("zcu104"))])
     with pytest.raises(InputError, match="must be of one clock, not"):
         energies([three[0], written(tmp_path / "slow", 0.5, clock_ns=20.0)])
-    code, said = run(monkeypatch, capsys, three[0].path, tmp_path / "nothing")
-    assert code == 2
-    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_folder_that_is_missing_or_has_no_vectors_ends_with_2_and_says_why(
+    three, tmp_path, monkeypatch, capsys, as_json
+):
+    bare = written(tmp_path / "bare", 0.5)
+    (bare.path / "tb" / "input.dat").unlink()
+    for bad, message in (
+        (tmp_path / "nothing", "nothing is not a generated project: it has no fpgaprune.json"),
+        (bare.path, "input.dat cannot be read"),
+    ):
+        for folders in ([bad], [three[0].path, bad]):
+            code, said = run(monkeypatch, capsys, *folders, *(["--json"] if as_json else []))
+            assert (code, said.out) == (2, "")
+            assert message in said.err
+            assert "Traceback" not in said.err
+    assert "give --inputs, or generate the project again" in said.err
+
+
+def test_given_inputs_make_up_for_missing_vectors(three, tmp_path, monkeypatch, capsys):
+    bare = written(tmp_path / "bare", 0.5)
+    (bare.path / "tb" / "input.dat").unlink()
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((5, 10)))
+    code, said = run(monkeypatch, capsys, three[1].path, bare.path, "--inputs", tmp_path / "x.npy", "--json")
+    data = json.loads(said.out)
+    assert (code, data["notes"]) == (0, [])
+    assert [design["energy"]["edited"] for design in data["designs"]] == [[], ["tb/input.dat"]]

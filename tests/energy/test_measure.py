@@ -98,6 +98,21 @@ def test_a_changed_weight_is_told_by_its_layer(tmp_path):
         energy(folder)
 
 
+def test_stored_vectors_that_are_missing_or_damaged_are_told_with_the_remedy(tmp_path):
+    folder = ProjectFolder.load(project(mlp((6, 5, 3), 0.3, seed=4)).write(tmp_path / "net"))
+    vectors, remedy = tmp_path / "net" / "tb" / "input.dat", "give --inputs, or generate the project again"
+    for text, message in (("1 2 x\n", "decimal integers"), ("1 2 3\n", "6 words a line")):
+        vectors.write_text(text)
+        with pytest.raises(InputError, match=rf"input\.dat are damaged: .*{message}.*{remedy}"):
+            energy(folder)
+    vectors.write_text("")
+    with pytest.raises(InputError, match=r"net: .*give at least 2 samples, not 0"):
+        energy(folder)
+    vectors.unlink()
+    with pytest.raises(InputError, match=rf"input\.dat cannot be read: .*{remedy}"):
+        energy(folder)
+
+
 def test_a_missing_compiler_is_an_error_with_a_remedy(tmp_path, monkeypatch):
     folder = ProjectFolder.load(project(mlp()).write(tmp_path / "net"))
     monkeypatch.setenv("FPGAPRUNE_CXX", "no-such-compiler")

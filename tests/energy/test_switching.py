@@ -18,6 +18,7 @@ from fpgaprune.fixed import Fixed
 from fpgaprune.ir import Graph, Input, MatVec, Tensor
 from fpgaprune.lower import MatVecKernel, lower, run
 from fpgaprune.lower.operations import operations
+from fpgaprune.lower.partial import partial_sums
 from fpgaprune.resources import estimate
 from fpgaprune.resources.costs import costs
 from fpgaprune.schedule import Access, AdderGraph, Adders, Folded, Interface, Multiply, multiply, schedule
@@ -136,6 +137,28 @@ def test_lanes_that_share_a_row_add_up_its_parts_and_bias():
     sums = (9 ^ 24).bit_count()
     operands, running = 2 + 3, (2 ^ 8).bit_count() + (6 ^ 15).bit_count()
     assert found.logic == operands + running + 2 * sums
+
+
+def test_lanes_have_one_word_for_their_sums_as_in_the_cpp():
+    """-x0 and -100 x1 in a lane each: sums of 5 and of 12 bits, and 12 in the word of both, where the sign repeats."""
+    kernel = matrix_of(lowered_of([[-1, 0], [0, -100]], Folded(2)))
+    assert partial_sums(kernel).sum_word.width == 12
+    found = lanes_switching(kernel, np.array([[0, 1, 0], [0, 0, 0]]))  # one slot a vector: 0, -1, 0
+    row = 5  # of its own word
+    assert found.toggled == 12 + 12 + row  # product and running sum
+    assert found.possible == 2 * (12 + 12) + 5 + 12
+    assert found.registers == 1 + 12 + 1 + 12  # operand and running sum; the beat and the part
+
+
+def test_signs_beyond_64_bits_toggle_as_well():
+    weights = [SparseMatrix.from_dense(np.array([[-1, 0], [0, -100]]))]
+    graph = mlp((2, 2), weights=weights, activation=Fixed(True, 70, 60))
+    kernel = matrix_of(lower(schedule(graph, PYNQ, planner=lambda _op, _source: Folded(2))))
+    width = partial_sums(kernel).sum_word.width
+    assert width > 64
+    vectors = np.array([[0, 1, 0], [0, 0, 0]])
+    assert lanes_switching(kernel, vectors) == lanes_switching(kernel, vectors.astype(object))
+    assert lanes_switching(kernel, vectors).toggled > 2 * width
 
 
 def test_memories_read_what_their_tables_say():

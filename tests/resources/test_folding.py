@@ -75,10 +75,10 @@ def test_parts_of_a_row_and_a_bias_are_added_up():
     assert biased.adder_bits - whole.adder_bits == 16 + 15
 
 
-def test_a_fabric_multiplier_is_a_table_a_bit_of_its_partial_products():
+def test_a_fabric_multiplier_is_two_tables_for_each_pair_of_bits():
     dsp, tables = cost(SMALL, Folded(3)), cost(SMALL, Folded(3, fabric=True))
     assert (tables.dsp, tables.multipliers) == (0, 3)
-    assert tables.lut - dsp.lut == 3 * 8 * 8  # seven bits and a sign of the weights
+    assert tables.lut - dsp.lut == 2 * 3 * 8 * 7  # elements of eight bits, weights of seven
     narrow = cost(SMALL, Folded(3), width=3)
     assert narrow.dsp == 0
 

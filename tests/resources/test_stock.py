@@ -39,10 +39,10 @@ def told(*layers, **more):
     return estimate_stock(from_data(design(*layers, **more)))
 
 
-def reported():
+def reported(*names):
     """Return the designs that the calibration carries, each with what was reported."""
-    rows = json.loads((CALIBRATION / "designs.json").read_text(encoding="utf-8"))
-    return [(row, row["csynth"]) for row in rows]
+    texts = [(CALIBRATION / name).read_text(encoding="utf-8") for name in names or ("designs.json", "found.json")]
+    return [(row, row["csynth"]) for text in texts for row in json.loads(text)]
 
 
 def folded(part):
@@ -73,9 +73,9 @@ def test_multipliers_under_reuse_follow_exactly_from_the_templates(part):
         assert estimate_stock(from_data(row)).dsp.value == truth["dsp"]
 
 
-def test_weights_in_block_ram_follow_exactly_from_the_templates():
+def test_weights_in_block_ram_follow_from_the_templates():
     for row, truth in folded("quickdraw_gru_hls4ml_prj"):
-        assert abs(estimate_stock(from_data(row)).bram_18k.value - truth["bram_18k"]) <= 1
+        assert estimate_stock(from_data(row)).bram_18k.value == pytest.approx(truth["bram_18k"], rel=0.002)
 
 
 def layer_of(row):
@@ -156,7 +156,7 @@ def test_streams_take_a_pixel_a_cycle():
 
 
 def test_every_estimate_lies_in_its_interval_and_the_targets_are_apart():
-    for row, _ in reported():
+    for row, _ in reported("designs.json", "found.json", "judged.json"):
         found = estimate_stock(from_data(row))
         for each in (*(getattr(found, name) for name in AMOUNTS), *found.post_synthesis.values()):
             assert 0 <= each.low <= each.value <= each.high
@@ -216,3 +216,90 @@ def test_one_design_or_a_list():
     assert loads(json.dumps(design())) == loads(json.dumps([design()]))
     with pytest.raises(InputError, match=r"design 1: .*'clock_ns'"):
         loads(json.dumps([design(), design(clock_ns=0)]))
+
+
+def image(**more):
+    size = {"in_height": 16, "in_width": 16, "out_height": 14, "out_width": 14, "filt_height": 3, "filt_width": 3}
+    return {"name": "config2", "kind": "conv2d_config", "n_chan": 2, "n_filt": 4, "reuse_factor": 1, **size, **more}
+
+
+def folded_dense(n_in, reuse, **more):
+    return told(dense(n_in, 32, strategy="resource", reuse_factor=reuse, **more)).lut.value
+
+
+def test_multipliers_that_read_at_places_of_their_own_need_multiplexers():
+    assert folded_dense(64, 64) < folded_dense(64, 32) / 2
+    alike = folded_dense(256, 32) - folded_dense(256, 256)
+    longer = folded_dense(257, 32) - folded_dense(257, 257)
+    assert longer < alike  # beyond 256 inputs they are shifted past the multipliers instead
+
+
+def test_a_parallel_convolution_works_on_as_many_windows_as_partitions_leave():
+    one, two, all_of = (told(image(n_partitions=number)) for number in (196, 98, 1))
+    assert [each.interval_cycles.value for each in (one, two, all_of)] == [196, 98, 1]
+    assert one.lut.value < two.lut.value < all_of.lut.value
+    assert two.dsp.value == pytest.approx(2 * one.dsp.value, abs=1)
+    assert told(image()) == one
+    assert told(image(), io_type="io_stream") == told(image(n_partitions=1), io_type="io_stream")
+
+
+def test_a_pointwise_convolution_of_a_sequence_is_unrolled():
+    conv = {"name": "config2", "kind": "conv1d_config", "n_chan": 4, "n_filt": 4, "in_width": 10, "filt_width": 1}
+    assert told(conv | {"out_width": 10, "reuse_factor": 2}).interval_cycles.value == 2
+
+
+def test_a_depthwise_convolution_is_told_by_its_name_or_its_weights():
+    full = told(image(n_chan=4)).lut.value
+    names = image(n_chan=4, name="config2_depthwise")
+    assert told(names).lut.value < full
+    digits = {"signed_digits": {"3": 36}, "n_weights": 36}
+    assert told(image(n_chan=4, **digits)).dsp.value == told(names | digits).dsp.value
+
+
+def test_padding_waits_for_what_is_before_it_with_vivado_hls():
+    pad = {"kind": "padding2d_config", "n_chan": 4, "in_height": 14, "in_width": 14, "out_height": 16, "out_width": 16}
+    net = [image(), pad | {"name": "config3"}, image(n_chan=4, name="config4")]
+    before, after = (told(*net, io_type="io_stream", tool=tool).latency_cycles.value for tool in ("2020.1", "2022.1"))
+    assert after < 300 < 500 < before
+
+
+def test_a_softmax_in_a_stream_shares_its_multipliers_as_the_matrix_before_it():
+    ending = {"name": "config4", "kind": "softmax_config", "n_in": 10}
+    matrix = dense(64, 10, strategy="resource", weight_t="ap_fixed<4,1>")
+    one, many = (told(matrix | {"reuse_factor": reuse}, ending, io_type="io_stream") for reuse in (1, 64))
+    assert many.dsp.value == 1 < one.dsp.value
+
+
+def test_activations_that_round_and_saturate_cost_more():
+    words = {"layer2_t": "ap_fixed<24,10>", "layer3_t": "ap_fixed<8,2>", "layer4_t": "ap_fixed<16,6>"}
+    net = [dense(16, 64), dense(64, 2, name="config4")]
+    plain, rounded = (told(*net, types=words | {"layer3_t": f"ap_fixed<8,2{end}>"}) for end in ("", ",AP_RND,AP_SAT,0"))
+    assert plain.lut.value < rounded.lut.value
+
+
+@pytest.mark.parametrize("strategy", ["latency", "resource"])
+@pytest.mark.parametrize("stream", ["io_parallel", "io_stream"])
+def test_more_weights_never_cost_fewer_and_more_reuse_never_more_multipliers(strategy, stream):
+    def at(nonzeros, reuse):
+        digits = {"0": 2048 - nonzeros, "3": nonzeros}
+        layer = dense(64, 32, strategy=strategy, reuse_factor=reuse, signed_digits=digits, weight_t="ap_fixed<12,4>")
+        return told(layer, io_type=stream)
+
+    luts = [at(nonzeros, 1).lut.value for nonzeros in range(64, 2049, 124)]
+    slices = [at(2048, reuse).dsp.value for reuse in (1, 2, 4, 8, 16, 32, 64)]
+    assert luts == sorted(luts)
+    assert slices == sorted(slices, reverse=True)
+    wide = [
+        told(dense(64, out, strategy=strategy, reuse_factor=8), io_type=stream).lut.value for out in (8, 16, 32, 64)
+    ]
+    assert wide == sorted(wide)
+
+
+def test_designs_that_neither_rules_nor_coefficients_knew():
+    off, inside = [], []
+    for row, truth in reported("judged.json"):
+        found = estimate_stock(from_data(row))
+        off.append(abs(found.lut.value / truth["lut"] - 1))
+        inside.append(found.lut.low <= truth["lut"] <= found.lut.high)
+    assert sorted(off)[len(off) // 2] < 0.2
+    assert all(inside)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -192,3 +193,16 @@ def test_a_result_of_its_own_after_the_last_matrix_is_an_activation():
 def test_kinds_carry_numbers_and_namespaces():
     assert role("nnet::dense_config", "x") is Role.DENSE
     assert role("softmax_config13", "x") is Role.SOFTMAX
+
+
+def test_the_command_needs_neither_torch_nor_hls4ml():
+    code = "import sys, fpgaprune.resources.stock.__main__; print({'torch', 'hls4ml'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("left_out", ["types", "strategies", "result_t", "input_t", "tool", "io_type"])
+def test_designs_of_the_calibration_without_a_field_that_has_a_default(left_out):
+    rows = json.loads((Path(__file__).parents[2] / "calibration/stock/designs.json").read_text(encoding="utf-8"))
+    given = [{name: value for name, value in row.items() if name != left_out} | {"more": None} for row in rows]
+    assert len(loads(json.dumps(given))) == len(rows)

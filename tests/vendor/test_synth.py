@@ -136,6 +136,14 @@ def test_reports_that_are_there_are_read_again_and_not_made(net, calls, tmp_path
     assert calls() == []
 
 
+def test_a_report_that_was_changed_makes_its_stage_run_again(net, calls):
+    first = synth(net, Maker.VIVADO)
+    calls()
+    next((net.path / "reports").glob("*/route_power.rpt")).write_text("changed")
+    assert synth(net, Maker.VIVADO) == first
+    assert calls() == ["vivado route"]
+
+
 def test_a_component_of_vitis_unified_is_found(net, calls, monkeypatch):
     monkeypatch.setenv("FAKE_COMPONENT", "1")
     assert synth(net, Maker.VITIS).total("lut") == 59
@@ -276,7 +284,9 @@ def children(tmp_path):
 
 def test_the_time_limit_ends_the_tool_and_its_children(net, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_MODE", "hang")
-    with pytest.raises(ToolError, match=r"took longer than its limit of 5 s"):
+    with pytest.raises(
+        ToolError, match=r"csynth: vitis-run 2023.2 took longer than its limit of 5 s .*\n.*working on csynth"
+    ):
         synth(net, Maker.VITIS, timeout_s=5)
     assert end(children(tmp_path))
     assert stored(net, Kind.CSYNTH) is None

@@ -64,21 +64,43 @@ def limit(matrix: Matrix) -> int:
     return max(1, math.ceil(matrix.size / matrix.reuse) - zeros // matrix.reuse)
 
 
-def dsp(layer: Layer, family: Family) -> float:
-    """Return the DSP slices of a layer."""
+def dsp(layer: Layer, family: Family, shared: int = 1) -> float:
+    """Return the DSP slices of a layer; a softmax in a stream takes ``shared`` cycles for a result."""
     fabric = FABRICS[family]
     match layer.role:
         case Role.SOFTMAX:
-            return layer.channels
+            return math.ceil(layer.channels / shared)
         case Role.RECURRENT:
             states = LANES.get(layer.matrices[0].outputs // layer.filters, 0) * layer.filters
             narrow = layer.in_bits < NARROWEST  # then one of the three has a table's wider word as a factor
             own = layer.filters if narrow else states * fabric.slices(layer.in_bits, layer.in_bits)
         case _:
             own = 0
-    return own + sum(
+    return own + layer.copies * sum(
         multipliers(layer, matrix) * fabric.slices(layer.in_bits, _weight_width(matrix)) for matrix in layer.matrices
     )
+
+
+def design_dsp(design: StockDesign) -> list[float]:
+    """Return the DSP slices of each layer of a design."""
+    reuses = _reuses(design)
+    return [dsp(layer, design.family, shared) for layer, shared in zip(design.layers, reuses, strict=True)]
+
+
+def design_table_ram(design: StockDesign) -> int:
+    """Return the block RAMs of the tables of a design."""
+    reuses = _reuses(design)
+    return sum(table_ram(layer, design.year, shared) for layer, shared in zip(design.layers, reuses, strict=True))
+
+
+def _reuses(design: StockDesign) -> list[int]:
+    """Return for each layer the reuse of the matrix before it, which a softmax in a stream takes over; else 1."""
+    shared, found = 1, []
+    for layer in design.layers:
+        found.append(shared)
+        if design.stream and layer.matrices:
+            shared = layer.matrices[-1].reuse
+    return found
 
 
 def _weight_width(matrix: Matrix) -> int:
@@ -103,11 +125,14 @@ def weight_ram(matrix: Matrix) -> int:
     return ram(matrix.reuse, matrix.block * matrix.weight_bits) + places
 
 
-def table_ram(layer: Layer, year: float) -> int:
-    """Return the block RAMs of tables of functions: softmax, the gates of recurrent layers."""
+def table_ram(layer: Layer, year: float, shared: int = 1) -> int:
+    """Return the block RAMs of tables of functions: softmax, the gates of recurrent layers.
+
+    A table is read at two places a cycle; Vitis HLS takes two blocks for what Vivado HLS puts into one.
+    """
     match layer.role:
         case Role.SOFTMAX:
-            return 2 * math.ceil(layer.channels / 2) + 2 if year >= FIRST_VITIS else 2
+            return (math.ceil(layer.channels / shared / 2) + 1) * (2 if year >= FIRST_VITIS else 1)
         case Role.RECURRENT:
             return math.ceil((layer.matrices[0].outputs // layer.filters) * layer.filters / 2)
         case _:

@@ -32,7 +32,7 @@ def csynth(design: StockDesign, known: Coefficients) -> dict[str, float]:
     return {
         "lut": _weighed(lut_terms(design), known.lut),
         "ff": _weighed(ff_terms(design), known.ff),
-        "dsp": sum(counts.dsp(layer, design.family) for layer in design.layers),
+        "dsp": sum(counts.design_dsp(design)),
         "bram_18k": bram(design),
         "latency_cycles": cycles.latency,
         "interval_cycles": cycles.interval,
@@ -42,14 +42,19 @@ def csynth(design: StockDesign, known: Coefficients) -> dict[str, float]:
 def bram(design: StockDesign) -> float:
     """Return the block RAMs of 18 kbit: weights, tables, streams."""
     weights = sum(counts.weight_ram(matrix) for layer in design.layers for matrix in layer.matrices)
-    tables = sum(counts.table_ram(layer, design.year) for layer in design.layers)
-    return weights + tables + counts.fifo_ram(design)
+    return weights + counts.design_table_ram(design) + counts.fifo_ram(design)
 
 
 def synthesised(design: StockDesign, amounts: Mapping[str, float], known: Coefficients) -> dict[str, float]:
     """Return what Vivado's synthesis is expected to leave of csynth's amounts."""
     shares = known.synthesised[building(design)]
-    return {name: amounts[name] * shares[name] for name in SYNTHESISED}
+    kept = synthesisable(design, amounts, known)
+    return {name: kept[name] * shares[name] for name in SYNTHESISED}
+
+
+def synthesisable(design: StockDesign, amounts: Mapping[str, float], known: Coefficients) -> dict[str, float]:
+    """Return csynth's amounts without the multiplexers of multipliers, which synthesis finds to be few."""
+    return {**amounts, "lut": amounts["lut"] - known.lut["folded_reads"] * lut_terms(design)["folded_reads"]}
 
 
 def around(value: float, spread: float) -> Range:

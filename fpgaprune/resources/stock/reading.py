@@ -77,7 +77,7 @@ def from_data(data: object) -> StockDesign:
         raise InputError(msg)
     stream = _stream(data.get("io_type", "io_parallel"))
     records = tuple(_records(data["layers"]))
-    walk = Walk(Words.of(data), records, _strategy(data), fields.year(data.get("tool"), DEFAULT_YEAR))
+    walk = Walk(Words.of(data), records, _strategy(data), fields.year(data.get("tool"), DEFAULT_YEAR), stream)
     layers = tuple(walk.layers())
     return StockDesign(
         family=fields.family(data["part"]),

@@ -23,7 +23,7 @@ DEFAULT_STEPS = 20
 GATES = {"gru": 3, "lstm": 4}
 
 _NUMBER = re.compile(r"(\d+)")
-_PART = re.compile(r"(.*?)_(mult|1|2|dense|depthwise_mult|pointwise_mult)$")
+_PART = re.compile(r"(.*)_(mult|1|2|dense)$")
 
 
 def one_strategy(given: object) -> Strategy:
@@ -77,10 +77,10 @@ class Words:
             return self.result
         return Word(exact, 0)
 
-    def after(self, number: int, owners: set[int]) -> tuple[int, ...]:
-        """Return the bits of the results of layers without a record, activations as a rule, that follow a layer."""
+    def after(self, number: int, owners: set[int]) -> tuple[Word, ...]:
+        """Return the words of the results of layers without a record, activations as a rule, that follow a layer."""
         later = min((each for each in owners if each > number), default=math.inf)
-        return tuple(word.bits for each, word in sorted(self.by_number.items()) if number < each < later)
+        return tuple(word for each, word in sorted(self.by_number.items()) if number < each < later)
 
 
 @dataclass
@@ -91,6 +91,7 @@ class Walk:
     records: tuple[Record, ...]
     strategy: Strategy | None
     year: float
+    stream: bool = False
     assumed: list[str] = field(default_factory=list)
     height: int = 1
     width: int = 1
@@ -108,7 +109,9 @@ class Walk:
             number = _number(record.name, place)
             word = self.words.before(number, previous)
             layer = self._layer(record, names[record.name], mine, owners[place + 1 :], word, number)
-            layer = replace(layer, followers=self._followers(layer, number, numbers, owners[place + 1 :]))
+            after = self._followers(layer, number, numbers, owners[place + 1 :])
+            converted = sum(each.guarded for each in after)
+            layer = replace(layer, followers=tuple(each.bits for each in after), converted=converted)
             previous = (number, layer)
             yield layer
         if previous is not None and Role.SOFTMAX not in names.values():
@@ -133,14 +136,14 @@ class Walk:
         sums = self.words.sums(number, not later, _exact(layer))
         return replace(layer, accumulator_bits=sums.bits, out_bits=sums.bits, guarded=sums.guarded)
 
-    def _followers(self, layer: Layer, number: int, numbers: set[int], later: list[Record]) -> tuple[int, ...]:
-        """Return the bits of results after a layer; a matrix that is not the last has an activation at least."""
+    def _followers(self, layer: Layer, number: int, numbers: set[int], later: list[Record]) -> tuple[Word, ...]:
+        """Return the words of results after a layer; a matrix that is not the last has an activation at least."""
         if layer.role is Role.PAD:
             return ()
         found = self.words.after(number, numbers)
         if found or not layer.matrices or not later:
             return found
-        return (min(layer.out_bits, self.words.input.bits),)
+        return (Word(min(layer.out_bits, self.words.input.bits), 0),)
 
     # Each of the following returns a layer and sets the shape that the next one reads.
 
@@ -173,7 +176,6 @@ class Walk:
         two = record.whole("filt_height") is not None or "in_height" in record.fields
         kernel = (record.whole("filt_height") or 1, record.whole("filt_width") or (record.whole("filt_height") or 1))
         area = kernel[0] * kernel[1]
-        depthwise = "depth" in record.kind
         inputs = next((found for each in mine if (found := each.whole("n_in"))), None)
         channels = record.whole("n_chan") or (inputs // area if inputs and inputs >= area else None) or self.channels
         source = mine[0] if mine else record
@@ -191,13 +193,26 @@ class Walk:
         rows = (record.whole("in_height") or self.height) if two else 1
         columns = record.first("in_width", "n_in") or (self.width if self.width > 1 else (rows if two else kernel[1]))
         out = self._out(record, later, (rows, columns), kernel, two)
+        depthwise = "depth" in record.kind or "depthwise" in record.name
+        # A depthwise convolution is a convolution by its configuration; its weights are fewer.
+        depthwise = depthwise or (filters == channels > 1 and weights == area * channels)
         fan = area if depthwise else area * channels
         matrix = self._matrix(source, fan, filters, area, record)
         self.height, self.width, self.channels = (*out, filters)
         return _layer(
             record, Role.CONV, word, channels, filters,
             in_positions=rows * columns, out_positions=out[0] * out[1], rows=rows, kernel=kernel, matrices=(matrix,),
+            **self._windows(record, out[0] * out[1], pointwise=not two and area == 1),
         )  # fmt: skip
+
+    def _windows(self, record: Record, positions: int, *, pointwise: bool) -> dict[str, Any]:
+        """Return how many windows are worked on at a time: hls4ml's partitions are those after each other."""
+        if self.stream:
+            return {}
+        if pointwise:
+            return {"copies": positions, "whole": True}
+        partitions = record.whole("n_partitions") or positions
+        return {"copies": math.ceil(positions / partitions)}
 
     def _out(
         self,

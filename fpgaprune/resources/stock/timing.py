@@ -15,16 +15,12 @@ from fpgaprune.resources.stock.values import Layer, Role, StockDesign, Strategy
 from fpgaprune.resources.stock.weights import FREE_DIGITS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fpgaprune.resources.stock.values import Matrix
 
 ADDER_SHARE = 0.75
 """Share of the delay of `Fabric` that the tool plans a 16-bit addition with: five chain in 4.375 ns on xcu250."""
-
-STREAM_CONV = 2020.1
-"""The first tool of public designs in which a convolution takes a pixel each cycle; earlier ones work it off."""
-
-UNPIPELINED = 8
-"""Cycles a pixel of the earlier ones, seen in two designs."""
 
 PASS_OVERHEAD = {Family.XC7: 18.0, Family.XCU: 13.0, Family.XCUP: 10.0}
 """Cycles that a step of a recurrent layer takes above its largest reuse factor, seen in fifteen designs."""
@@ -33,7 +29,10 @@ PIXEL_OVERHEAD = 6.0
 """Cycles that a pixel of a streamed convolution of strategy resource takes above its reuse factor at 5 ns."""
 
 ROW_OVERHEAD = 4
-"""Cycles that padding takes for each row above its columns."""
+"""Cycles that padding takes for each row above its columns with Vivado HLS; Vitis HLS runs the rows into each other."""
+
+LEVEL_OVERHEAD = 2
+"""Cycles between windows of strategy latency with reuse above those of the matrix: one for each function around it."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,24 @@ def _processes(design: StockDesign) -> Cycles:
     each = [_process(design, layer) for layer in design.layers]
     interval = max(one.interval for one in each)
     if design.stream:
-        return Cycles(interval + sum(one.latency - one.interval for one in each), interval)
+        return Cycles(_streamed(design, each) + sum(one.latency - one.interval for one in each), interval)
     return Cycles(sum(one.latency for one in each), interval)
+
+
+def _streamed(design: StockDesign, each: Sequence[Cycles]) -> float:
+    """Return when the last process has taken its input: processes run side by side, but for padding of images.
+
+    Vivado HLS takes the nested loops of a padding to begin only when the pipelined loops before them have ended.
+    """
+    begin = longest = last = 0.0
+    for layer, one in zip(design.layers, each, strict=True):
+        if layer.role is Role.PAD:
+            if layer.rows > 1 and design.year < FIRST_VITIS:
+                begin, longest = begin + longest, 0.0
+        elif all(unrolled(matrix) for matrix in layer.matrices):
+            longest = max(longest, one.interval)
+        last = max(last, begin + one.interval)
+    return last
 
 
 def _process(design: StockDesign, layer: Layer) -> Cycles:
@@ -127,7 +142,8 @@ def _process(design: StockDesign, layer: Layer) -> Cycles:
             interval = _convolution(design, layer, layer.matrices[0])
             return Cycles(interval + deep, interval)
         case Role.PAD if design.stream:
-            interval = layer.out_positions + (ROW_OVERHEAD * layer.rows if layer.rows > 1 else 0)
+            nested = layer.rows > 1 and design.year < FIRST_VITIS
+            interval = layer.out_positions + ROW_OVERHEAD * layer.rows * nested
             return Cycles(interval, interval)
         case Role.POOL if design.stream:
             return Cycles(layer.in_positions, layer.in_positions)
@@ -145,9 +161,7 @@ def _busy(matrix: Matrix) -> float:
 def _convolution(design: StockDesign, layer: Layer, matrix: Matrix) -> float:
     busy = passes(matrix)
     if not design.stream:
-        return layer.out_positions * busy
-    if design.year < STREAM_CONV and unrolled(matrix):
-        return layer.in_positions * (busy + UNPIPELINED - 1)
+        return busy if layer.whole else math.ceil(layer.out_positions / layer.copies) * busy
     if unrolled(matrix):
-        return layer.in_positions * busy
+        return layer.in_positions * (busy if busy == 1 else min(busy + LEVEL_OVERHEAD, matrix.reuse))
     return layer.in_positions * (busy + PIXEL_OVERHEAD * max(1.0, 5 / design.clock_ns))

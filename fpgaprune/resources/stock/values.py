@@ -84,6 +84,9 @@ class Layer:
     guarded: bool = False  # each addition rounds or saturates
     matrices: tuple[Matrix, ...] = ()
     followers: tuple[int, ...] = ()  # bits of the results of activations after it
+    converted: int = 0  # followers that round or saturate
+    copies: int = 1  # windows that a parallel convolution works on at a time
+    whole: bool = False  # a parallel convolution that is unrolled over all positions, one pipeline
 
 
 @dataclass(frozen=True)
