@@ -133,7 +133,7 @@ def called(layer: LayerResources | LayerEnergy, kinds: Mapping[str, str]) -> str
     """Return how a kernel is called; of what is no matrix its part in the layer, such as a window, is told."""
     kind = kinds.get(layer.layer, "") if layer.nonzeros else ""
     name = wording.layer(layer.layer, kind)
-    return name if layer.nonzeros else f"{name} ({layer.strategy})"
+    return name if layer.nonzeros or not layer.strategy else f"{name} ({layer.strategy})"
 
 
 def _numbers(*heads: str) -> list[Column]:
