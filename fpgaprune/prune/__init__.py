@@ -15,6 +15,7 @@ from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope, select
 from fpgaprune.prune.settings import Optimiser, TrainSettings
+from fpgaprune.prune.stage import Stage
 from fpgaprune.prune.store import load, save
 from fpgaprune.prune.torch_masks import from_torch_prune
 from fpgaprune.prune.train import AfterStep, train
@@ -38,6 +39,7 @@ __all__ = [
     "Record",
     "Schedule",
     "Scope",
+    "Stage",
     "TrainSettings",
     "build_data",
     "build_model",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.recipe import PruneRecipe
+    from fpgaprune.prune.stage import Stage
 
 
 def prune(
@@ -51,7 +52,7 @@ def prune(
     if not prunable(copy):
         msg = "the model has no weights that can be pruned (Linear, Conv1d, Conv2d, RNN, LSTM, GRU, attention)"
         raise InputError(msg)
-    if data is None and recipe.fine_tune.epochs:
+    if data is None and any(stage.fine_tune.epochs for stage in recipe.stages):
         msg = "there is no data to fine-tune on; give data, or set fine_tune.epochs to 0"
         raise InputError(msg)
     run = _Run(copy, data, recipe, progress, loss, metric)
@@ -70,18 +71,20 @@ class _Run:
 
     def all_steps(self) -> tuple[Masks, History]:
         masks = Masks.of_nonzeros(self.model) if self.recipe.keep_pruned else Masks.full(self.model)
-        history = self._measured(0, masks)
-        for step, target, layers in _plan(self.recipe, masks.sparsity):
-            masks = self._pruned(masks, target, layers)
-            history += self._fine_tuned(step, masks)
+        history, step = self._measured(0, masks), 0
+        for stage in self.recipe.stages:
+            for target, layers in _plan(stage, masks.sparsity):
+                step += 1
+                masks = self._pruned(stage, masks, target, layers)
+                history += self._fine_tuned(stage, step, masks)
         return masks, history
 
-    def _pruned(self, masks: Masks, target: float, layers: Mapping[str, float]) -> Masks:
+    def _pruned(self, stage: Stage, masks: Masks, target: float, layers: Mapping[str, float]) -> Masks:
         context = Context(self.model, self.data, self.loss or default_loss, self.recipe.seed)
-        scores = CRITERIA[self.recipe.criterion](prunable(self.model), context)
-        return select(scores, target, scope=self.recipe.scope, layers=layers, previous=masks)
+        scores = CRITERIA[stage.criterion](prunable(self.model), context)
+        return select(scores, target, scope=stage.scope, layers=layers, previous=masks)
 
-    def _fine_tuned(self, step: int, masks: Masks) -> History:
+    def _fine_tuned(self, stage: Stage, step: int, masks: Masks) -> History:
         biases = dead_biases(self.model, masks) if self.recipe.dead_bias is DeadBias.ZERO else {}
         zero_biases = zeroing(self.model, biases)
         masks.apply_(self.model)
@@ -89,7 +92,7 @@ class _Run:
         history = self._measured(step, masks)
         if self.data is None:
             return history
-        settings = self.recipe.fine_tune
+        settings = stage.fine_tune
         trained = train(
             self.model,
             self.data,
@@ -110,9 +113,9 @@ class _Run:
         return History((Record(step, 0, masks.sparsity, None, metric),))
 
 
-def _plan(recipe: PruneRecipe, sparsity: float) -> Iterator[tuple[int, float, dict[str, float]]]:
-    """Yield step, target sparsity and the targets of the layers that have their own, from a given sparsity on."""
-    own = {name: dict(targets(recipe.schedule, final, recipe.steps)) for name, final in recipe.layers.items()}
-    initial = min(sparsity, recipe.sparsity)
-    for step, target in targets(recipe.schedule, recipe.sparsity, recipe.steps, initial):
-        yield step, target, {name: ramp[step] for name, ramp in own.items()}
+def _plan(stage: Stage, sparsity: float) -> Iterator[tuple[float, dict[str, float]]]:
+    """Yield for each step its target and those of the layers that have their own, from a given sparsity on."""
+    own = {name: dict(targets(stage.schedule, final, stage.steps)) for name, final in stage.layers.items()}
+    initial = min(sparsity, stage.sparsity)
+    for step, target in targets(stage.schedule, stage.sparsity, stage.steps, initial):
+        yield target, {name: ramp[step] for name, ramp in own.items()}

@@ -18,6 +18,7 @@ from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope, pruned_count
 from fpgaprune.prune.settings import TrainSettings
+from fpgaprune.prune.stage import Stage
 from fpgaprune.prune.train import train
 
 NO_TRAINING = TrainSettings(epochs=0)
@@ -43,6 +44,15 @@ def test_the_sparsity_is_exact_and_the_zeros_are_in_the_module(mlp, data, schedu
         assert weight[pruned.masks[name]].all()
     assert pruned.recipe == recipe
     assert not pruned.module.training
+
+
+def test_stages_follow_each_other_and_their_steps_are_numbered_through(mlp, data):
+    layered = Stage(0.25, scope=Scope.LAYER, schedule=Schedule.CUBIC, steps=2, fine_tune=SHORT)
+    pruned = prune(mlp, data, PruneRecipe(0.5, fine_tune=SHORT, first=(layered,)), progress=False)
+    alone = prune(mlp, data, PruneRecipe(0.25, scope=Scope.LAYER, schedule=Schedule.CUBIC, steps=2, fine_tune=SHORT))
+    assert pruned.masks.sparsity == 0.5
+    assert all(not bool((pruned.masks[name] & ~mask).any()) for name, mask in alone.masks.items())
+    assert [record.step for record in pruned.history.records] == [0, 1, 1, 2, 2, 3, 3]
 
 
 def test_the_callers_model_and_generator_are_left_alone(mlp, data):

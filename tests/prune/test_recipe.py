@@ -8,6 +8,7 @@ from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope
 from fpgaprune.prune.settings import Optimiser, TrainSettings
+from fpgaprune.prune.stage import Stage
 
 WHOLE = """
 sparsity = 0.9
@@ -32,6 +33,15 @@ head = 0.5
 encoder.fc1 = 0.25
 0.weight = 1
 "encoder.fc2.weight" = 0
+
+[[first]]
+sparsity = 0.25
+scope = "layer"
+fine_tune.epochs = 1
+
+[[first]]
+sparsity = 0.5
+layers.head = 0
 """
 
 
@@ -54,6 +64,10 @@ def test_every_field_can_be_written_in_toml(recipe_of):
         steps=4,
         fine_tune=TrainSettings(2, 1, Optimiser.SGD, 1e-4, 0.5, 1),
         layers={"head": 0.5, "encoder.fc1": 0.25, "0.weight": 1.0, "encoder.fc2.weight": 0.0},
+        first=(
+            Stage(0.25, scope=Scope.LAYER, fine_tune=TrainSettings(1)),
+            Stage(0.5, layers={"head": 0.0}),
+        ),
         seed=3,
         dead_bias=DeadBias.KEEP,
         keep_pruned=False,
@@ -103,6 +117,10 @@ def test_layers_do_not_change_with_their_source():
         ("sparsity = 0.5\n[layers]\nfc1 = 2", r"layers\.fc1 must be in \[0, 1\], not 2"),
         ("sparsity = 0.5\n[layers.enc]\nfc1 = 'x'", r"layers\.enc\.fc1 must be a number"),
         ("sparsity = 0.5\n[layers]\na.b = 0.1\n'a.b' = 0.2", "layers names 'a.b' twice"),
+        ("sparsity = 0.5\n[[first]]\nsparsity = 2", r"first\[0\]: sparsity must be in \[0, 1\], not 2"),
+        ("sparsity = 0.5\n[[first]]\nsteps = 1", r"first\[0\] lacks the field 'sparsity'"),
+        ("sparsity = 0.5\n[[first]]\nsparsity = 0\nseed = 1", r"first\[0\] has no field 'seed'"),
+        ("sparsity = 0.5\nfirst = 1", "first must be a list of tables, not 1"),
         ("sparsity = ", "Invalid value"),
         (b"sparsity = 0.5 # \xff", "can't decode byte"),
     ],
@@ -123,6 +141,7 @@ def test_a_missing_file(tmp_path):
         ({"sparsity": 2}, "sparsity must be in"),
         ({"sparsity": 0.5, "fine_tune": {"epochs": 1}}, "fine_tune must be TrainSettings"),
         ({"sparsity": 0.5, "layers": [1]}, "layers must be a table"),
+        ({"sparsity": 0.5, "first": (PruneRecipe(0.1),)}, r"first\[0\] must be a Stage"),
     ],
 )
 def test_python_callers_are_checked_too(fields, message):

@@ -1,0 +1,93 @@
+"""One stage of a recipe: what is pruned by which scores, in how many steps, with what training after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+from fpgaprune.errors import InputError
+from fpgaprune.prune.checks import built, choice, fraction, known_keys, table, word
+from fpgaprune.prune.criteria import CRITERIA
+from fpgaprune.prune.schedule import Schedule, check_steps
+from fpgaprune.prune.select import Scope
+from fpgaprune.prune.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How to prune; strings are accepted where a field is an enum.
+
+    ``layers`` maps tensors or modules to a sparsity of their own. ``fine_tune`` is run after each of the ``steps``.
+
+    Raises:
+        InputError: a field has the wrong type or is out of its range; the message names it.
+    """
+
+    sparsity: float
+    criterion: str = "magnitude"
+    scope: Scope = Scope.GLOBAL
+    schedule: Schedule = Schedule.ONE_SHOT
+    steps: int = 1
+    fine_tune: TrainSettings = field(default_factory=TrainSettings)
+    layers: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        fraction("sparsity", self.sparsity)
+        word("criterion", self.criterion, CRITERIA)
+        for name, kind in (("scope", Scope), ("schedule", Schedule)):
+            object.__setattr__(self, name, choice(name, getattr(self, name), kind))
+        check_steps(self.schedule, self.steps)
+        fine_tune: object = self.fine_tune
+        if not isinstance(fine_tune, TrainSettings):
+            msg = f"fine_tune must be TrainSettings, not {fine_tune!r}"
+            raise InputError(msg)
+        entries = table("layers", self.layers).items()
+        object.__setattr__(self, "layers", {name: fraction(f"layers.{name}", value) for name, value in entries})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object], where: str = "the stage") -> Stage:
+        """Return the stage with these fields, each as TOML or JSON gives it.
+
+        Raises:
+            InputError: a field is missing, unknown or unusable; the message begins with ``where``.
+        """
+        given = given_fields(cls, values, where)
+        try:
+            return cls(**given)  # type: ignore[arg-type]  # __post_init__ checks each value
+        except InputError as error:
+            msg = f"{where}: {error}"
+            raise InputError(msg) from error
+
+
+def given_fields(kind: type[Stage], values: Mapping[str, object], where: str) -> dict[str, object]:
+    """Return the fields of a stage, or of a recipe, with its inner tables built.
+
+    Raises:
+        InputError: a field is unknown, the sparsity is missing, or an inner table is unusable.
+    """
+    known_keys(where, values, [item.name for item in fields(kind)])
+    if "sparsity" not in values:
+        msg = f"{where} lacks the field 'sparsity'"
+        raise InputError(msg)
+    given = dict(values)
+    if "fine_tune" in given:
+        given["fine_tune"] = built(TrainSettings, "fine_tune", table("fine_tune", given["fine_tune"]))
+    if "layers" in given:
+        given["layers"] = _dotted(table("layers", given["layers"]))
+    return given
+
+
+def _dotted(values: dict[str, object]) -> dict[str, object]:
+    """Return nested tables as one with dotted names: ``encoder.fc1 = 0.5`` needs no quotes in TOML."""
+    flat: dict[str, object] = {}
+    for name, value in values.items():
+        inner = _dotted(value) if isinstance(value, dict) else None
+        entries = {name: value} if inner is None else {f"{name}.{key}": item for key, item in inner.items()}
+        if twice := sorted(flat.keys() & entries):
+            msg = f"layers names {twice[0]!r} twice"
+            raise InputError(msg)
+        flat |= entries
+    return flat
