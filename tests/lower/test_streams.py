@@ -105,7 +105,8 @@ def test_line_buffers_are_sized_by_the_window_and_not_by_the_image():
         sum(layer.ff + layer.lut for layer in estimate(streamed(Graph(tuple(conv(s)), ("conv",)))).layers)
         for s in shapes
     ]
-    assert costs[0] == costs[1]
+    counter_bits = 2  # 32 rows are counted with two flip-flops more than 8
+    assert costs[1] - costs[0] <= counter_bits
 
 
 def test_the_interval_of_a_design_is_that_of_its_slowest_process():
