@@ -6,7 +6,7 @@ from fpgaprune.prune.api import prune
 from fpgaprune.prune.criteria import CRITERIA, Context, Criterion
 from fpgaprune.prune.data import Batch, Data
 from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
-from fpgaprune.prune.history import History, Record
+from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.imports import build_data, build_model, import_object
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import Loss, Metric, default_loss, default_metric, evaluate_metric
@@ -29,6 +29,8 @@ __all__ = [
     "Criterion",
     "Data",
     "DeadBias",
+    "Event",
+    "EventKind",
     "History",
     "Loss",
     "Masks",

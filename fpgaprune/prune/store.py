@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "pruned.json"
 WEIGHTS = "weights.safetensors"
 MASKS = "masks.safetensors"
@@ -75,7 +75,7 @@ def load(folder: Path, model: nn.Module) -> PrunedModel:
             module=with_weights(model, weights).eval(),
             masks=masks,
             recipe=_recipe(manifest["recipe"]),
-            history=History.from_list(manifest["history"]),
+            history=History.from_dict(manifest["history"]),
             dead_biases=_dead_biases(table("dead_biases", manifest["dead_biases"])),
             unbaked=_names(manifest["unbaked"]),
         )
@@ -104,7 +104,7 @@ def _manifest(pruned: PrunedModel, state: Mapping[str, Tensor], files: Mapping[s
         "schema": SCHEMA,
         "sparsity": pruned.sparsity,
         "recipe": pruned.recipe.to_dict() if pruned.recipe is not None else None,
-        "history": pruned.history.to_list(),
+        "history": pruned.history.to_dict(),
         "dead_biases": pruned.dead_biases,
         "unbaked": pruned.unbaked,
         "tensors": {name: _signature(tensor) for name, tensor in state.items()},

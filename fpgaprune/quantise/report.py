@@ -62,7 +62,7 @@ class QuantiseReport:
             "folds": [asdict(fold) for fold in self.folds],
             "choices": [{**asdict(choice), "format": str(choice.format)} for choice in self.choices],
             "sparsity": [asdict(layer) for layer in self.sparsity],
-            "history": self.history.to_list(),
+            "history": self.history.to_dict(),
             "metric_before": self.metric_before,
             "metric_after": self.metric_after,
         }
@@ -80,7 +80,7 @@ class QuantiseReport:
             tuple(_built(FoldReport, item) for item in values["folds"]),
             tuple(_built(Choice, item) for item in choices),
             tuple(_built(LayerSparsity, item) for item in values["sparsity"]),
-            History.from_list(values["history"]),
+            History.from_dict(values["history"]),
             values["metric_before"],
             values["metric_after"],
         )

@@ -147,7 +147,7 @@ def test_an_oversized_manifest_is_refused(folder, mlp, monkeypatch):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"schema": 2}, "has the schema 2, this version reads 1"),
+        ({"schema": 1}, "has the schema 1, this version reads 2"),
         ({"schema": None}, "has the schema None"),
         ({"recipes": 1}, "has no field 'recipes' .did you mean 'recipe'"),
         ({"sha256": []}, "sha256 must be a table"),
@@ -155,7 +155,7 @@ def test_an_oversized_manifest_is_refused(folder, mlp, monkeypatch):
         ({"tensors": {}}, "weights.safetensors has no field"),
         ({"masks": {}}, "masks.safetensors has no field"),
         ({"recipe": {"sparsity": 7}}, "sparsity must be in"),
-        ({"history": [{}]}, r"history\[0\] lacks"),
+        ({"history": {"records": [{}]}}, r"history\.records\[0\] lacks"),
         ({"dead_biases": {"0.bias": ["x"]}}, r"dead_biases\.0\.bias must be a list of integers"),
         ({"unbaked": "x"}, "unbaked must be a list of names"),
     ],

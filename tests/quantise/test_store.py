@@ -102,10 +102,10 @@ LAYER = {"kind": "QuantisedInput", "name": "x", "shape": [2], "format": "ap_fixe
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"schema": 99}, "quantised.json has the schema 99, this version reads 2; quantise again"),
+        ({"schema": 99}, "quantised.json has the schema 99, this version reads 3; quantise again"),
         ({"sha256": "0"}, "mantissas.safetensors is damaged or was changed: its SHA-256 differs from the one in quan"),
         ({"more": 1}, "quantised.json has no field 'more'"),
-        ({"schema": 1, "output": "fc"}, "quantised.json has the schema 1, this version reads 2; quantise again"),
+        ({"schema": 2, "output": "fc"}, "quantised.json has the schema 2, this version reads 3; quantise again"),
         ({"outputs": ["nothing"]}, "the network's output 'nothing' is no layer"),
         ({"outputs": []}, "a network must have at least one output"),
         ({"layers": [LAYER | {"kind": "QuantisedConvs"}]}, r"'QuantisedConvs' is no kind of layer \(did you mean"),
@@ -167,7 +167,7 @@ def test_missing_and_damaged_files_are_refused(folder):
     manifest.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"quantised.json is no intact JSON"):
         load(folder)
-    manifest.write_text('{"schema": 2}', encoding="utf-8")
+    manifest.write_text('{"schema": 3}', encoding="utf-8")
     with pytest.raises(InputError, match=r"quantised.json lacks layers, output"):
         load(folder)
     manifest.unlink()
