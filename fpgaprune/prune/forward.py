@@ -16,7 +16,7 @@ from fpgaprune.prune.checks import one_line
 from fpgaprune.several import OneOrMore, as_tuple, mapped, one_or_more
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import nn
 
@@ -26,7 +26,7 @@ _Module = TypeVar("_Module", bound="nn.Module")
 Tensors: TypeAlias = OneOrMore[Tensor]
 
 
-def run(model: nn.Module, x: Tensors) -> Tensors:
+def run(model: Callable[..., object], x: Tensors) -> Tensors:
     """Return the output of ``model`` for the inputs ``x`` of shape (batch, …), several of which are its arguments.
 
     Several outputs become a tuple in the order in which the model returns them, whatever holds them.
@@ -37,7 +37,7 @@ def run(model: nn.Module, x: Tensors) -> Tensors:
     return one_or_more(tensor for _, tensor in named_outputs(model, x))
 
 
-def named_outputs(model: nn.Module, x: Tensors) -> list[tuple[str, Tensor]]:
+def named_outputs(model: Callable[..., object], x: Tensors) -> list[tuple[str, Tensor]]:
     """Return the outputs of ``model``, each with its key where it comes in a dictionary, else with an empty name.
 
     Outputs that are None are left out.
