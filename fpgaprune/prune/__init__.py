@@ -9,16 +9,17 @@ from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
 from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.imports import build_data, build_model, import_object
 from fpgaprune.prune.masks import Masks, prunable
-from fpgaprune.prune.objectives import Loss, Metric, default_loss, default_metric, evaluate_metric
+from fpgaprune.prune.objectives import Loss, Metric, TrainStep, default_loss, default_metric, evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope, select
-from fpgaprune.prune.settings import Optimiser, TrainSettings
+from fpgaprune.prune.settings import Distribution, Optimiser, Rate, RigL, TrainSettings
+from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.stage import Stage
 from fpgaprune.prune.store import load, save
 from fpgaprune.prune.torch_masks import from_torch_prune
-from fpgaprune.prune.train import AfterStep, train
+from fpgaprune.prune.training import AfterStep, DivergedError, Hooks, StepRecord, TrainingWarning, train
 from fpgaprune.prune.weights import load_weights, with_weights
 
 __all__ = [
@@ -29,20 +30,28 @@ __all__ = [
     "Criterion",
     "Data",
     "DeadBias",
+    "Distribution",
+    "DivergedError",
     "Event",
     "EventKind",
     "History",
+    "Hooks",
     "Loss",
     "Masks",
     "Metric",
     "Optimiser",
     "PruneRecipe",
     "PrunedModel",
+    "Rate",
     "Record",
+    "RigL",
     "Schedule",
     "Scope",
     "Stage",
+    "StepRecord",
     "TrainSettings",
+    "TrainStep",
+    "TrainingWarning",
     "build_data",
     "build_model",
     "dead_biases",
@@ -58,6 +67,7 @@ __all__ = [
     "prune",
     "save",
     "select",
+    "split_validation",
     "train",
     "with_weights",
 ]

@@ -17,7 +17,7 @@ from fpgaprune.prune.schedule import targets
 from fpgaprune.prune.seeding import mix
 from fpgaprune.prune.select import select
 from fpgaprune.prune.torch_masks import baked_copy
-from fpgaprune.prune.train import train
+from fpgaprune.prune.training import train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +80,8 @@ class _Run:
         return masks, history
 
     def _pruned(self, stage: Stage, masks: Masks, target: float, layers: Mapping[str, float]) -> Masks:
-        context = Context(self.model, self.data, self.loss or default_loss, self.recipe.seed)
+        loss, seed = self.loss or default_loss, self.recipe.seed
+        context = Context(self.model, self.data, loss, seed, masks, progress=self.progress)
         scores = CRITERIA[stage.criterion](prunable(self.model), context)
         return select(scores, target, scope=stage.scope, layers=layers, previous=masks)
 

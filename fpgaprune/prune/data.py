@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fpgaprune.errors import InputError
+from fpgaprune.prune.batches import checked_batches, checked_pair, refuse_unusable, tensors_of
 from fpgaprune.prune.checks import integer
 from fpgaprune.prune.forward import Tensors
-from fpgaprune.prune.seeding import generator, local_seed, mix
+from fpgaprune.prune.seeding import generator, local_seed
 from fpgaprune.several import OneOrMore, as_tuple, mapped, one_or_more
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
     Array: TypeAlias = NDArray[Any] | Tensor
@@ -72,7 +71,8 @@ class Data:
     """Training and test batches (x, y): lists, DataLoaders, or anything that can be iterated again and again.
 
     Of a model with several inputs, x is a tuple or a list of tensors, in the order of the call; so is y where there
-    are several targets.
+    are several targets. ``validation`` is what training decides on, when to stop and which epoch was best: never the
+    test data, which it would make worthless, and None where training decides nothing.
 
     Raises:
         InputError: an iterable is empty or can be read only once.
@@ -80,10 +80,13 @@ class Data:
 
     train: Iterable[Batch]
     test: Iterable[Batch]
+    validation: Iterable[Batch] | None = None
 
     def __post_init__(self) -> None:
-        _refuse_unusable("train", self.train)
-        _refuse_unusable("test", self.test)
+        refuse_unusable("train", self.train)
+        refuse_unusable("test", self.test)
+        if self.validation is not None:
+            refuse_unusable("validation", self.validation)
 
     @classmethod
     def from_arrays(
@@ -105,8 +108,8 @@ class Data:
         """
         integer("batch_size", batch_size, low=1)
         integer("seed", seed, low=0)
-        train = _checked_pair("train", _tensors("train_x", train_x), _tensors("train_y", train_y))
-        test = _checked_pair("test", _tensors("test_x", test_x), _tensors("test_y", test_y))
+        train = checked_pair("train", tensors_of("train_x", train_x), tensors_of("train_y", train_y))
+        test = checked_pair("test", tensors_of("test_x", test_x), tensors_of("test_y", test_y))
         for name, kind, left, right in (("x", "inputs", train[0], test[0]), ("y", "targets", train[1], test[1])):
             counts = len(as_tuple(left)), len(as_tuple(right))
             if counts[0] != counts[1]:
@@ -122,7 +125,7 @@ class Data:
         Raises:
             InputError: a batch is no pair of finite tensors of one length, or there is none.
         """
-        return _checked_batches("train", self.train, epoch)
+        return _batches("train", self.train, epoch)
 
     def test_batches(self) -> Iterator[Batch]:
         """Yield the checked test batches.
@@ -130,7 +133,19 @@ class Data:
         Raises:
             InputError: a batch is no pair of finite tensors of one length, or there is none.
         """
-        return _checked_batches("test", self.test, 0)
+        return _batches("test", self.test, 0)
+
+    def validation_batches(self) -> Iterator[Batch]:
+        """Yield the checked validation batches.
+
+        Raises:
+            InputError: there is no validation part, a batch is no pair of finite tensors of one length, or there is
+                none.
+        """
+        if self.validation is None:
+            msg = "the data has no validation part; give Data(train, test, validation), or set `validation` to a share"
+            raise InputError(msg)
+        return _batches("validation", self.validation, 0)
 
     def test_arrays(self) -> tuple[OneOrMore[NDArray[Any]], OneOrMore[NDArray[Any]]]:
         """Return all test inputs, of shape (n, …), and all test targets as arrays; several make a tuple.
@@ -152,127 +167,10 @@ class Data:
             return next(self.test_batches())[0]
 
 
-def batch_count(batches: Iterable[Batch]) -> int | None:
-    """Return how many batches there are in an epoch, or None where that is not known beforehand."""
-    if not isinstance(batches, Sized):
-        return None
-    try:
-        return len(batches)
-    except TypeError:  # a DataLoader over an IterableDataset without a length
-        return None
-
-
-def _refuse_unusable(name: str, batches: object) -> None:
-    if not isinstance(batches, Iterable):
-        msg = f"{name} must be batches (x, y), not {type(batches).__name__}; wrap a Dataset in a DataLoader"
-        raise InputError(msg)
-    if isinstance(batches, Iterator):
-        msg = f"{name} can be read only once; give a list or a DataLoader instead of {type(batches).__name__}"
-        raise InputError(msg)
-    if batch_count(batches) == 0:
-        _refuse_empty(name)
-
-
-def _refuse_empty(name: str) -> None:
-    msg = f"the {name} data is empty"
-    raise InputError(msg)
-
-
-def _tensors(name: str, arrays: object) -> Tensors:
-    """Return one array as a tensor, and a tuple of arrays as a tuple of tensors."""
-    if isinstance(arrays, tuple) and arrays and all(isinstance(each, (np.ndarray, Tensor)) for each in arrays):
-        return one_or_more(_tensor(name, each) for each in arrays)
-    return _tensor(name, arrays)
-
-
-def _tensor(name: str, array: object) -> Tensor:
-    if isinstance(array, Tensor):
-        return array.detach()
-    values = np.asarray(array)
-    if values.dtype.kind not in "fiub":
-        msg = f"{name} must hold numbers, not {values.dtype}"
-        raise InputError(msg)
-    if values.dtype.kind == "f":
-        return torch.tensor(values, dtype=torch.get_default_dtype())
-    return torch.tensor(values.astype(np.int64) if name.endswith("_y") else values)
-
-
-def _checked_pair(name: str, x: Tensors, y: Tensors) -> Batch:
-    inputs, targets = _numbered("inputs", x), _numbered("targets", y)
-    if any(tensor.ndim == 0 or len(tensor) == 0 for _, tensor in (*inputs, *targets)):
-        _refuse_empty(name)
-    _refuse_lengths(name, inputs, targets)
-    for part, tensor in (*inputs, *targets):
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            msg = f"the {name} {part} hold NaN or infinite values; remove or replace those samples"
-            raise InputError(msg)
-    return x, y
-
-
-def _numbered(kind: str, tensors: Tensors) -> list[tuple[str, Tensor]]:
-    """Return each tensor with its name in messages, which has a number, from 0 on, where there are several."""
-    parts = as_tuple(tensors)
-    return [(kind if len(parts) == 1 else f"{kind}[{place}]", part) for place, part in enumerate(parts)]
-
-
-def _refuse_lengths(name: str, inputs: list[tuple[str, Tensor]], targets: list[tuple[str, Tensor]]) -> None:
-    (first, x), *others = inputs
-    for part, tensor in others:
-        if len(tensor) != len(x):
-            msg = f"the {name} data has {len(x)} samples in {first} and {len(tensor)} in {part}; each sample needs all"
-            raise InputError(msg)
-    for part, tensor in targets:
-        if len(tensor) != len(x):
-            msg = f"the {name} data has {len(x)} inputs and {len(tensor)} {part}; it needs one target an input"
-            raise InputError(msg)
-
-
-def _checked_batches(name: str, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
+def _batches(name: str, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:
     if isinstance(batches, ArrayBatches):
-        yield from batches.epoch(epoch)  # checked when it was made
-        return
-    with _seeded_generators(batches, epoch):
-        empty = True
-        for batch in batches:
-            empty = False
-            yield _checked_batch(name, batch)
-        if empty:
-            _refuse_empty(name)
-
-
-def _checked_batch(name: str, batch: object) -> Batch:
-    if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(map(_holds_tensors, batch)):
-        msg = f"each batch of the {name} data must be a pair of tensors (x, y), or of tuples of them, not"
-        raise InputError(f"{msg} {_described(batch)}")
-    x, y = (part if isinstance(part, Tensor) else one_or_more(part) for part in batch)
-    return _checked_pair(name, x, y)
-
-
-def _holds_tensors(part: object) -> bool:
-    parts = part if isinstance(part, (tuple, list)) else (part,)
-    return len(parts) > 0 and all(isinstance(each, Tensor) for each in parts)
-
-
-def _described(batch: object) -> str:
-    if isinstance(batch, (tuple, list)):
-        return f"a {type(batch).__name__} of {', '.join(type(part).__name__ for part in batch) or 'nothing'}"
-    return f"a {type(batch).__name__}"
-
-
-@contextmanager
-def _seeded_generators(batches: object, epoch: int) -> Iterator[None]:
-    """Seed the generators that a DataLoader owns, and put their states back at the end."""
-    owners = chain([batches], (getattr(batches, name, None) for name in ("sampler", "batch_sampler")))
-    found = (getattr(owner, "generator", None) for owner in owners)
-    own = {id(item): item for item in found if isinstance(item, torch.Generator)}
-    states = [(item, item.get_state()) for item in own.values()]
-    try:
-        for item, _ in states:
-            item.manual_seed(mix(epoch))
-        yield
-    finally:
-        for item, state in states:
-            item.set_state(state)
+        return batches.epoch(epoch)  # checked when it was made
+    return checked_batches(name, batches, epoch)
 
 
 def _stacked(batches: list[Tensors]) -> OneOrMore[NDArray[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,10 +18,12 @@ from fpgaprune.several import as_tuple, mapped, one_or_more
 if TYPE_CHECKING:
     from torch import nn
 
-    from fpgaprune.prune.data import Data
+    from fpgaprune.prune.data import Batch, Data
 
 _Value = TypeVar("_Value")
 
+#: (model, batch on its device) → the loss as a scalar tensor: what a caller may give in place of a loss.
+TrainStep: TypeAlias = "Callable[[nn.Module, Batch], Tensor]"
 #: (outputs, targets) → a scalar tensor to minimise; a model of several outputs gives a tuple, as several targets do.
 Loss: TypeAlias = Callable[[Any, Any], Tensor]
 #: (all outputs, all targets) of the test data → a number, better when higher; tuples as in a loss.
@@ -77,31 +79,49 @@ def measured_loss(loss: Loss, outputs: Tensors, targets: Tensors) -> Tensor:
     Raises:
         InputError: the loss fails on these shapes, or returns no scalar.
     """
-    value = _called(loss, "loss", outputs, targets)
+    return _scalar("loss", _called(loss, "loss", "outputs", outputs, targets))
+
+
+def stepped_loss(train_step: TrainStep, model: nn.Module, batch: Batch) -> Tensor:
+    """Return what the caller's ``train_step`` makes of one batch as a scalar tensor.
+
+    Raises:
+        InputError: it fails on this batch, or returns no scalar.
+    """
+    return _scalar("train_step", _called(lambda x, y: train_step(model, (x, y)), "train_step", "inputs", *batch))
+
+
+def _scalar(what: str, value: object) -> Tensor:
     if not isinstance(value, Tensor) or value.ndim:
         given = f"one of {described(value)}" if isinstance(value, Tensor) else type(value).__name__
-        msg = f"the loss must return a scalar tensor, not {given}"
+        msg = f"the {what} must return a scalar tensor, not {given}"
         raise InputError(msg)
     return value
 
 
 @torch.no_grad()
-def evaluate_metric(model: nn.Module, data: Data, metric: Metric | None = None) -> float:
+def evaluate_metric(
+    model: nn.Module, data: Data, metric: Metric | None = None, *, part: Literal["test", "validation"] = "test"
+) -> float:
     """Return ``metric`` of ``model`` in evaluation mode over all test data; by default accuracy or negative MSE.
 
+    With ``part`` it is measured on the validation part instead. No torch.autocast reaches it.
+
     Raises:
-        InputError: the model or the metric does not run on the test data, or the metric is not finite.
+        InputError: the model or the metric does not run on the data, the metric is not finite, or there is no such
+            part.
     """
     device = device_of(model)
     outputs, targets = [], []
-    with mode(model, training=False):
-        for x, y in data.test_batches():
+    batches = data.test_batches() if part == "test" else data.validation_batches()
+    with mode(model, training=False), torch.autocast(device.type, enabled=False):
+        for x, y in batches:
             outputs.append(mapped(Tensor.cpu, run(model, moved(x, device))))
             targets.append(mapped(Tensor.cpu, y))
-    measure = metric or default_metric
-    value = _called(lambda y, target: float(measure(y, target)), "metric", _joined(outputs), _joined(targets))
+    measure, of = metric or default_metric, (_joined(outputs), _joined(targets))
+    value = _called(lambda y, target: float(measure(y, target)), "metric", "outputs", *of)
     if not math.isfinite(value):
-        msg = f"the metric of the model on the test data is {value}; check the scale of weights and data"
+        msg = f"the metric of the model on the {part} data is {value}; check the scale of weights and data"
         raise InputError(msg)
     return value
 
@@ -116,16 +136,14 @@ def _like(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs
 
 
-def _called(function: Callable[[Any, Any], _Value], what: str, outputs: Tensors, targets: Tensors) -> _Value:
+def _called(function: Callable[[Any, Any], _Value], what: str, kind: str, values: Tensors, targets: Tensors) -> _Value:
     try:
-        return function(outputs, targets)
+        return function(values, targets)
     except FpgapruneError:
         raise
     except Exception as error:
-        msg = (
-            f"the {what} does not run on outputs of {described(outputs)} "
-            f"and targets of {described(targets)}: {one_line(error)}"
-        )
+        on = f"{kind} of {described(values)} and targets of {described(targets)}"
+        msg = f"the {what} does not run on {on}: {one_line(error)}"
         raise InputError(msg) from error
 
 

@@ -15,7 +15,7 @@ from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.seeding import local_seed, mix
-from fpgaprune.prune.train import train
+from fpgaprune.prune.training import train
 from fpgaprune.quantise.fold import fold_batch_norm
 from fpgaprune.quantise.freeze import freeze
 from fpgaprune.quantise.model import QuantisedModel
@@ -46,7 +46,7 @@ def quantise(
     """Return ``pruned`` in fixed point; equal arguments give equal models, bit for bit.
 
     Formats are chosen on the first samples of the training data. Weights that are zero stay zero while fine-tuning.
-    ``loss`` and ``metric`` default to those of ``fpgaprune.prune.train``.
+    ``loss`` and ``metric`` default to those of ``fpgaprune.prune.training.train``.
 
     Raises:
         InputError: the recipe does not fit the layers, or the data does not fit the model.

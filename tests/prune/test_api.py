@@ -19,7 +19,7 @@ from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope, pruned_count
 from fpgaprune.prune.settings import TrainSettings
 from fpgaprune.prune.stage import Stage
-from fpgaprune.prune.train import train
+from fpgaprune.prune.training import train
 
 NO_TRAINING = TrainSettings(epochs=0)
 SHORT = TrainSettings(epochs=1, learning_rate=0.01)

@@ -8,7 +8,8 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.data import ArrayBatches, Data, batch_count
+from fpgaprune.prune.batches import batch_count
+from fpgaprune.prune.data import ArrayBatches, Data
 
 
 def arrays(train: int = 5, test: int = 3):

@@ -1,0 +1,127 @@
+"""One epoch of training: forward, backward, step, with pruned weights at zero throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from fpgaprune.errors import InputError
+from fpgaprune.prune.checks import one_line
+from fpgaprune.prune.forward import moved, run
+from fpgaprune.prune.objectives import measured_loss, stepped_loss
+from fpgaprune.prune.seeding import mix
+from fpgaprune.prune.training.diverged import check_loss, check_weights
+from fpgaprune.prune.training.hooks import StepRecord
+from fpgaprune.prune.training.rates import learning_rate
+from fpgaprune.several import as_tuple, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fpgaprune.prune.data import Batch, Data
+    from fpgaprune.prune.objectives import Loss, TrainStep
+    from fpgaprune.prune.settings import TrainSettings
+    from fpgaprune.prune.training.hooks import Hooks
+    from fpgaprune.prune.training.wiring import Wiring
+
+CHECK_EVERY = 50
+"""Steps between looks at the loss; each look waits for the device to finish."""
+
+
+@dataclass
+class Loop:
+    """The parts of a run that its epochs share; ``steps`` counts the steps so far."""
+
+    model: nn.Module
+    settings: TrainSettings
+    wiring: Wiring
+    optimiser: torch.optim.Optimizer
+    loss: Loss
+    train_step: TrainStep | None
+    hooks: Hooks
+    device: torch.device
+    batches: int | None
+    steps: int = 0
+
+    def epoch(self, number: int, data: Data, advance: Callable[[], None]) -> tuple[float, bool]:
+        """Train for epoch ``number``, from 0 on, and return the mean loss and whether a hook asked to stop.
+
+        Raises:
+            DivergedError: the loss or a weight became NaN or infinite.
+            InputError: the model or the loss does not run on the data.
+        """
+        total, samples, asked = torch.zeros((), dtype=torch.float64, device=self.device), 0, False
+        for index, batch in enumerate(data.train_batches(mix(self.settings.seed, number))):
+            count = len(as_tuple(batch[0])[0])
+            loss, asked = self._step(number, index, (moved(batch[0], self.device), moved(batch[1], self.device)))
+            total += loss.double() * count
+            samples += count
+            advance()
+            if asked:
+                break
+            if index % CHECK_EVERY == CHECK_EVERY - 1:
+                check_loss(float(total) / samples, number + 1, self.settings)
+        mean = float(total) / samples
+        check_loss(mean, number + 1, self.settings)
+        check_weights(self.model, number + 1, self.settings)
+        return mean, asked
+
+    def _step(self, epoch: int, index: int, batch: Batch) -> tuple[Tensor, bool]:
+        self.steps += 1
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self._loss(batch)
+        _backward(loss)
+        within, width = self._place(index)
+        rate = learning_rate(self.settings, epoch + within, width)
+        if not self.wiring.rewire((epoch + within) / self.settings.epochs, self.steps, self.optimiser):
+            self._update(rate)
+        loss = loss.detach()
+        hook = self.hooks.on_step_end
+        return loss, hook is not None and bool(hook(self.model, StepRecord(epoch + 1, self.steps, loss, rate)))
+
+    def _place(self, index: int) -> tuple[float, float]:
+        """Return which share of the epoch is over before a step, and which share it takes.
+
+        In an epoch of unknown length time stands still, and one step takes all of it.
+        """
+        return (min(index / self.batches, 1.0), 1 / self.batches) if self.batches else (0.0, 1.0)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        if not self.settings.amp:
+            return self._plain_loss(batch)
+        torch.clear_autocast_cache()  # of weights before the last step; only the outermost block clears it by itself
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            if self.train_step is not None:
+                return stepped_loss(self.train_step, self.model, batch)
+            outputs = run(self.model, batch[0])
+        return measured_loss(self.loss, mapped(_widened, outputs), batch[1])
+
+    def _plain_loss(self, batch: Batch) -> Tensor:
+        if self.train_step is not None:
+            return stepped_loss(self.train_step, self.model, batch)
+        return measured_loss(self.loss, run(self.model, batch[0]), batch[1])
+
+    def _update(self, rate: float) -> None:
+        self.wiring.silence()
+        if self.settings.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        self.wiring.settle()
+
+
+def _widened(outputs: Tensor) -> Tensor:
+    return outputs.float() if outputs.dtype is torch.bfloat16 else outputs
+
+
+def _backward(loss: Tensor) -> None:
+    try:
+        torch.autograd.backward(loss)
+    except RuntimeError as error:
+        remedy = "; set deterministic to false to allow it" if "deterministic" in str(error) else ""
+        msg = f"the loss has no gradient: {one_line(error)}{remedy}"
+        raise InputError(msg) from error

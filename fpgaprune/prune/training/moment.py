@@ -1,0 +1,81 @@
+"""A moment of a training run: all that what follows depends on, as tensors and plain values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import torch
+
+from fpgaprune.prune.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from fpgaprune.prune.masks import Masks
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The model after ``epoch``, the best so far by ``value``, higher being better; -inf where nothing was measured."""
+
+    epoch: int
+    tensors: Mapping[str, Tensor]
+    masks: Masks | None
+    value: float = -math.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How a run went so far: ``epochs`` are done, and it is ``over`` if no other is to come."""
+
+    epochs: int
+    best: Best
+    over: bool = False
+    history: History = field(default_factory=History)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A run between two epochs, after ``steps`` optimiser steps.
+
+    ``model``, ``optimiser`` and ``random`` (the generators of torch) are tensors by name.
+    """
+
+    course: Course
+    steps: int
+    masks: Masks | None
+    model: Mapping[str, Tensor]
+    optimiser: Mapping[str, Tensor]
+    random: Mapping[str, Tensor]
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Return name → a copy of each parameter and buffer, those that a state dict leaves out among them."""
+    named = chain(model.named_parameters(), model.named_buffers())
+    return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in named}
+
+
+@torch.no_grad()
+def put_back(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give ``model`` the values that ``tensors_of`` returned."""
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        tensor.copy_(tensors[name])
+
+
+def random_state() -> dict[str, Tensor]:
+    """Return the states of torch's global generators by device."""
+    devices = {f"cuda:{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
+    return {"cpu": torch.get_rng_state(), **(devices if torch.cuda.is_available() else {})}
+
+
+def put_back_random(states: Mapping[str, Tensor]) -> None:
+    """Give torch's global generators the states that ``random_state`` returned."""
+    torch.set_rng_state(states["cpu"].cpu())
+    for device, state in states.items():
+        if device != "cpu":
+            torch.cuda.set_rng_state(state.cpu(), device)
