@@ -103,7 +103,7 @@ def replica(criterion: str, weights: Weights, context: Context, dtype: torch.dty
     chosen = {name: model.get_parameter(name) for name in weights}
     for weight in chosen.values():
         weight.requires_grad_()
-    with _differentiable(), local_seed(context.seed):
+    with _differentiable(device_of(model)), local_seed(context.seed):
         batches = tuple(_on(device_of(model), dtype, batch) for batch in first_samples(data, context.samples))
         yield Replica(model, chosen, batches, context.loss)
 
@@ -142,11 +142,12 @@ def _on(device: torch.device, dtype: torch.dtype | None, batch: Batch) -> Batch:
 
 
 @contextmanager
-def _differentiable() -> Iterator[None]:
-    """Let autograd and vmap see every operation: no fused kernels of attention, and of cuDNN's recurrent layers."""
+def _differentiable(device: torch.device) -> Iterator[None]:
+    """Let autograd and vmap see every operation: no fused kernels of attention or of cuDNN, and no torch.autocast."""
     fused = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.autocast(device.type, enabled=False))
         stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         torch.backends.mha.set_fastpath_enabled(False)
