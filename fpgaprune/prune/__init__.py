@@ -6,6 +6,7 @@ from fpgaprune.prune.api import prune
 from fpgaprune.prune.criteria import CRITERIA, Context, Criterion
 from fpgaprune.prune.data import Batch, Data
 from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
+from fpgaprune.prune.explain import Histogram, Histograms, SensitivityCurves, histograms, sensitivity_curves
 from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.imports import build_data, build_model, import_object
 from fpgaprune.prune.masks import Masks, prunable
@@ -34,6 +35,8 @@ __all__ = [
     "DivergedError",
     "Event",
     "EventKind",
+    "Histogram",
+    "Histograms",
     "History",
     "Hooks",
     "Loss",
@@ -47,6 +50,7 @@ __all__ = [
     "RigL",
     "Schedule",
     "Scope",
+    "SensitivityCurves",
     "Stage",
     "StepRecord",
     "TrainSettings",
@@ -60,6 +64,7 @@ __all__ = [
     "default_metric",
     "evaluate_metric",
     "from_torch_prune",
+    "histograms",
     "import_object",
     "load",
     "load_weights",
@@ -67,6 +72,7 @@ __all__ = [
     "prune",
     "save",
     "select",
+    "sensitivity_curves",
     "split_validation",
     "train",
     "with_weights",
