@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, nn
 
 from fpgaprune.errors import InputError, suggest
+from fpgaprune.prune.shrinkage import Shrinkage
 
 #: Module type → names of the parameters that may be pruned (``*`` stands for layer numbers and directions).
 PRUNABLE: dict[type[nn.Module], tuple[str, ...]] = {
@@ -52,11 +53,14 @@ def joined(prefix: str, name: str) -> str:
 class Masks(Mapping[str, Tensor]):
     """State-dict name → boolean tensor of the weight's shape; True means kept.
 
+    Weights that were cut out with their channels (``shrinkage``) have no place in the tensors, but count as pruned.
+
     Raises:
         InputError: a mask is not a boolean tensor.
     """
 
     tensors: Mapping[str, Tensor]
+    shrinkage: Shrinkage = field(default_factory=Shrinkage)
 
     def __post_init__(self) -> None:
         for name, mask in self.tensors.items():
@@ -86,14 +90,15 @@ class Masks(Mapping[str, Tensor]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Masks):
             return NotImplemented
-        return self.keys() == other.keys() and all(torch.equal(self[name], other[name]) for name in self)
+        same = self.keys() == other.keys() and self.shrinkage == other.shrinkage
+        return same and all(torch.equal(self[name], other[name]) for name in self)
 
     __hash__ = None  # type: ignore[assignment]  # tensors have no hash by value
 
     @property
     def count(self) -> int:
         """Return how many weights there are, kept or not."""
-        return sum(mask.numel() for mask in self.values())
+        return sum(map(self.count_of, self))
 
     @property
     def kept(self) -> int:
@@ -104,6 +109,18 @@ class Masks(Mapping[str, Tensor]):
     def sparsity(self) -> float:
         """Return the fraction of all weights that is pruned; 0 where there are none."""
         return _sparsity(self.kept, self.count)
+
+    def count_of(self, name: str) -> int:
+        """Return how many weights the tensor ``name`` has, kept or not.
+
+        Raises:
+            InputError: there is no mask of this name.
+        """
+        return self._known(name).numel() + self.removed(name)
+
+    def removed(self, name: str) -> int:
+        """Return how many weights were cut out of the tensor ``name``."""
+        return self.shrinkage.removed(name, self._known(name).numel())
 
     def nonzeros(self, name: str) -> int:
         """Return how many weights of the tensor ``name`` are kept.
@@ -119,7 +136,7 @@ class Masks(Mapping[str, Tensor]):
         Raises:
             InputError: there is no mask of this name.
         """
-        return _sparsity(self.nonzeros(name), self._known(name).numel())
+        return _sparsity(self.nonzeros(name), self.count_of(name))
 
     def check(self, model: nn.Module) -> None:
         """Refuse masks that do not belong to ``model``.

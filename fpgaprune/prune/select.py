@@ -13,6 +13,7 @@ import torch
 from fpgaprune.errors import InputError, suggest
 from fpgaprune.prune.checks import fraction
 from fpgaprune.prune.masks import Masks
+from fpgaprune.prune.shrinkage import Shrinkage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,23 +35,28 @@ def select(
     scope: Scope = Scope.GLOBAL,
     layers: Mapping[str, float] | None = None,
     previous: Masks | None = None,
+    removed: Mapping[str, int] | None = None,
 ) -> Masks:
     """Return the masks that prune exactly ``pruned_count(sparsity, count)`` weights, those with the lowest scores.
 
     Of equal scores the one first in the order of tensors, then by flat index, is pruned first. ``layers`` maps
     tensors or modules to sparsities of their own; each tensor that they cover leaves the common pool, and the
-    longest name that covers a tensor decides. What ``previous`` pruned stays pruned and counts, even when it is
-    more than was asked for.
+    longest name that covers a tensor decides. What ``previous`` pruned or cut out stays pruned and counts, even when
+    it is more than was asked for; ``removed`` says for each name what was cut out, by default as ``previous`` knows.
 
     Raises:
         InputError: a sparsity is outside [0, 1], a name is unknown, or a score is NaN or infinite.
     """
     fraction("sparsity", sparsity)
     own = resolve_layers(scores, layers or {})
+    values = {name: ranked(name, scores[name], previous) for name in scores}
+    if removed is None:
+        removed = {name: previous.removed(name) if previous else 0 for name in scores}
     kept: dict[str, Tensor] = {}
     for names, target in _pools(scores, sparsity, scope, own):
-        kept |= _select_pool({name: _ranked(name, scores[name], previous) for name in names}, target)
-    return Masks({name: kept[name] for name in scores})
+        pool = {name: values[name] for name in names}
+        kept |= _select_pool(pool, target, sum(removed[name] for name in names))
+    return Masks({name: kept[name] for name in scores}, previous.shrinkage if previous else Shrinkage())
 
 
 def pruned_count(sparsity: float, count: int) -> int:
@@ -95,8 +101,12 @@ def _pools(
     return [*single, *(([name], sparsity) for name in rest)]
 
 
-def _ranked(name: str, scores: Tensor, previous: Masks | None) -> Tensor:
-    """Return the scores on the CPU, with those of weights that are pruned already below all others."""
+def ranked(name: str, scores: Tensor, previous: Masks | None) -> Tensor:
+    """Return the scores on the CPU, with those of weights that ``previous`` pruned at minus infinity.
+
+    Raises:
+        InputError: a score is NaN or infinite, or there is no mask of the scores' shape.
+    """
     values = scores.detach().cpu()
     if values.dtype.itemsize < 4 or not values.is_floating_point():
         values = values.double()
@@ -111,19 +121,19 @@ def _ranked(name: str, scores: Tensor, previous: Masks | None) -> Tensor:
     return values.masked_fill(~previous[name].cpu(), -math.inf)
 
 
-def _select_pool(ranked: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
-    flat = torch.cat([values.flatten() for values in ranked.values()])
+def _select_pool(pool: Mapping[str, Tensor], sparsity: float, removed: int) -> dict[str, Tensor]:
+    flat = torch.cat([values.flatten() for values in pool.values()])
     gone = int((flat == -math.inf).sum())
-    kept = ~_lowest(flat, max(gone, pruned_count(sparsity, len(flat))))
+    kept = ~lowest(flat, max(gone, pruned_count(sparsity, len(flat) + removed) - removed))
     masks: dict[str, Tensor] = {}
     start = 0
-    for name, values in ranked.items():
+    for name, values in pool.items():
         masks[name] = kept[start : start + values.numel()].reshape(values.shape)
         start += values.numel()
     return masks
 
 
-def _lowest(values: Tensor, k: int) -> Tensor:
+def lowest(values: Tensor, k: int) -> Tensor:
     """Return a boolean tensor that is True at the ``k`` lowest of the flat ``values``, equal ones from the left.
 
     NumPy selects in linear time whatever the order of the values; ``Tensor.kthvalue`` is quadratic on sorted ones.

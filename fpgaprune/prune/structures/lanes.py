@@ -1,0 +1,164 @@
+"""Masks that fill the lanes of a folded matrix: each lane has as many non-zeros as any other."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from fpgaprune.prune.select import lowest, ranked, select
+from fpgaprune.prune.structures.base import Goal, Structure, Subject, refuse
+from fpgaprune.prune.structures.groups import NOWHERE
+from fpgaprune.prune.structures.matrices import as_matrix, from_matrix, matrix_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.prune.masks import Masks
+    from fpgaprune.prune.structures.fits import Target
+
+
+@dataclass(frozen=True)
+class _Filled(Structure):
+    """A structure by which each matrix keeps what single weights would, rounded down to whole slots of its lanes."""
+
+    @property
+    @abstractmethod
+    def total(self) -> int:
+        """The number of lanes."""
+
+    @abstractmethod
+    def filled(self, target: Target, values: Tensor, each: int) -> Tensor:
+        """Return which values of a matrix are kept for ``each`` non-zeros a lane; pruned ones are minus infinity.
+
+        Raises:
+            InputError: a lane finds too few values.
+        """
+
+    def misfit(self, target: Target, weight: Tensor) -> str:
+        """Return that a matrix has fewer weights than there are lanes, where it has."""
+        count = min(matrix_rows(target, len(weight))) * weight[0].numel()
+        return self._too_few("has a matrix of", count) if count < self.total else ""
+
+    def prune_(self, subject: Subject, scores: Mapping[str, Tensor], goal: Goal) -> Masks:
+        """Return masks that prune what the goal asks for, and so much more that all lanes are full.
+
+        Raises:
+            InputError: as `targets`, or a matrix keeps fewer weights than there are lanes, or cannot fill them evenly.
+        """
+        targets = self.targets(subject.model, goal.layers)
+        own = {target.name: target.sparsity for target in targets if target.sparsity is not None}
+        pool = {target.name: scores[target.name] for target in targets}
+        free = select(pool, goal.sparsity, scope=goal.scope, layers=own, previous=subject.masks)
+        tensors = dict(subject.masks)
+        for target in targets:
+            mask = tensors[target.name]
+            values = as_matrix(ranked(target.name, scores[target.name], subject.masks))
+            kept = self._all_filled(target, values, as_matrix(free[target.name]))
+            tensors[target.name] = from_matrix(kept, mask.shape).to(mask.device)
+        return replace(subject.masks, tensors=tensors)
+
+    def _all_filled(self, target: Target, values: Tensor, free: Tensor) -> Tensor:
+        """Return which values of a tensor are kept, of one matrix below the other."""
+        rows = matrix_rows(target, len(values))
+        counts = [int(kept.sum()) for kept in torch.split(free, rows)]
+        for count in counts:
+            if 0 < count < self.total:
+                refuse(target, self._too_few("keeps", count))
+        parts = zip(torch.split(values, rows), counts, strict=True)
+        return torch.cat([self.filled(target, part, count // self.total) for part, count in parts])
+
+    def _too_few(self, what: str, count: int) -> str:
+        return f"{what} {count} weights, too few for the structure '{self}'; ask for at most {count} lanes"
+
+
+@dataclass(frozen=True)
+class Lanes(_Filled):
+    """As many non-zeros in each matrix as L lanes do in whole slots: ``"lanes 8"``.
+
+    That suffices where operands come from registers, as any lane then takes any non-zero. Up to L - 1 more weights of
+    a matrix are pruned than the goal asks for.
+    """
+
+    lanes: int
+
+    form: ClassVar[str] = "lanes L"
+
+    @property
+    def total(self) -> int:
+        """The number of lanes."""
+        return self.lanes
+
+    def filled(self, target: Target, values: Tensor, each: int) -> Tensor:  # noqa: ARG002  # any values do
+        """Return which values of a matrix are kept: the highest ones."""
+        return ~lowest(values.flatten(), values.numel() - each * self.total).reshape(values.shape)
+
+
+@dataclass(frozen=True)
+class BankedLanes(_Filled):
+    """As many non-zeros in each of B banks of columns in each of G groups of rows: ``"lanes 4x2"``, B times G lanes.
+
+    For operands from memories, where a lane has one bank and one group. Those columns and rows that keep a weight are
+    dealt out to banks and groups in their order, as many to each as to any other: so does the scheduler. Up to
+    B * G - 1 more weights of a matrix are pruned than the goal asks for.
+    """
+
+    banks: int
+    groups: int
+
+    form: ClassVar[str] = "lanes BxG"
+
+    @property
+    def total(self) -> int:
+        """The number of lanes: banks times groups."""
+        return self.banks * self.groups
+
+    def misfit(self, target: Target, weight: Tensor) -> str:
+        """Return that a matrix has fewer columns than banks or rows than groups, or is a convolution in groups."""
+        rows, columns = min(matrix_rows(target, len(weight))), weight[0].numel()
+        if rows < self.groups or columns < self.banks:
+            problem = f"has a matrix of {rows}x{columns}, too small for the structure '{self}'"
+            return f"{problem}; ask for at most {columns} banks and {rows} groups"
+        if isinstance(target.module, (nn.Conv1d, nn.Conv2d)) and target.module.groups > 1:
+            return f"reads each column in one group alone: '{self}' would have empty lanes; take 'lanes {self.total}'"
+        if isinstance(target.module, (nn.RNN, nn.LSTM, nn.GRU)):
+            return f"is built in one matrix with others, whose banks '{self}' cannot fill; take 'lanes {self.total}'"
+        return super().misfit(target, weight)
+
+    def filled(self, target: Target, values: Tensor, each: int) -> Tensor:
+        """Return which values of a matrix are kept: the highest ones of each bank and group.
+
+        Columns and rows that keep none are built no more, which deals out the others anew, until all keep one.
+        """
+        kept = values != -torch.inf if each else torch.zeros(values.shape, dtype=torch.bool)
+        while each:
+            rows, columns = kept.any(dim=1), kept.any(dim=0)
+            lane = _dealt(rows, self.groups).unsqueeze(1) * self.banks + _dealt(columns, self.banks)
+            lane.masked_fill_(~(rows.unsqueeze(1) & columns), NOWHERE)
+            kept = self._highest(target, values, lane, each)
+            if torch.equal(kept.any(dim=1), rows) and torch.equal(kept.any(dim=0), columns):
+                break
+        return kept
+
+    def _highest(self, target: Target, values: Tensor, lane: Tensor, each: int) -> Tensor:
+        kept = torch.zeros(values.shape, dtype=torch.bool)
+        for number in range(self.total):
+            inside = lane == number
+            own = values[inside]
+            left = int((own != -torch.inf).sum())
+            if left < each:
+                problem = f"has {left} weights left in a lane of '{self}' that must keep {each}"
+                refuse(target, f"{problem}; prune by lanes before other stages, ask for more sparsity")
+            kept[inside] = ~lowest(own, len(own) - each)
+        return kept
+
+
+def _dealt(there: Tensor, owners: int) -> Tensor:
+    """Return the owner of each of those that are there, consecutive ones to each, and `NOWHERE` for the others."""
+    count = int(there.sum())
+    owner = torch.full(there.shape, NOWHERE)
+    owner[there] = torch.arange(count) * owners // count
+    return owner
