@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import refuse_broken_model
-from fpgaprune.prune.criteria import CRITERIA, Context
-from fpgaprune.prune.dead import DeadBias, dead_biases, zeroing
-from fpgaprune.prune.history import History, Record
-from fpgaprune.prune.masks import Masks, prunable
-from fpgaprune.prune.objectives import Loss, Metric, default_loss, evaluate_metric
+from fpgaprune.prune.dead import dead_biases
+from fpgaprune.prune.masks import prunable
 from fpgaprune.prune.pruned import PrunedModel
-from fpgaprune.prune.schedule import targets
-from fpgaprune.prune.seeding import mix
-from fpgaprune.prune.select import select
+from fpgaprune.prune.run import Run
+from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.torch_masks import baked_copy
-from fpgaprune.prune.training import train
+from fpgaprune.prune.training.environment import on_device, usable_device
+from fpgaprune.prune.training.hooks import Hooks
+from fpgaprune.prune.training.trainer import Means
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
+    import torch
     from torch import nn
 
     from fpgaprune.prune.data import Data
+    from fpgaprune.prune.objectives import Loss, Metric, TrainStep
     from fpgaprune.prune.recipe import PruneRecipe
-    from fpgaprune.prune.stage import Stage
 
 
 def prune(
@@ -37,86 +33,40 @@ def prune(
     progress: bool = True,
     loss: Loss | None = None,
     metric: Metric | None = None,
+    train_step: TrainStep | None = None,
+    hooks: Hooks | None = None,
+    device: str | torch.device | None = None,
 ) -> PrunedModel:
-    """Return a pruned copy of ``model``, fine-tuned after each step; equal arguments give equal weights.
+    """Return a pruned copy of ``model``, trained after each step; equal arguments give equal weights.
 
-    ``loss`` and ``metric`` default to those of ``train``. Hooks of torch.nn.utils.prune are baked into the copy.
-    ``data`` may be None where nothing is fine-tuned; the history is empty then.
+    The weights of ``model`` are those of a trained network, which is fine-tuned; with the schedules 'lottery' and
+    'rigl' they are an initialisation, from which the network is trained. ``loss``, ``metric``, ``train_step``,
+    ``hooks`` and ``device`` are those of ``train``, for each training of the run. Where a stage asks for a validation
+    part, all of them keep the same samples out. Hooks of torch.nn.utils.prune are baked into the copy. ``data`` may be
+    None where nothing is trained; the history is empty then.
 
     Raises:
+        DivergedError: a training diverged before any of its epochs was of use.
         InputError: the model has no prunable weights or holds NaN or infinities, the recipe names unknown layers,
-            or the data is missing, empty or does not fit the model.
+            the data is missing, empty or does not fit the model, or the device cannot be used.
     """
     copy, unbaked = baked_copy(model)
     refuse_broken_model(copy)
     if not prunable(copy):
         msg = "the model has no weights that can be pruned (Linear, Conv1d, Conv2d, RNN, LSTM, GRU, attention)"
         raise InputError(msg)
+    for stage in recipe.stages:
+        stage.structure.targets(copy, stage.layers)
     if data is None and any(stage.fine_tune.epochs for stage in recipe.stages):
         msg = "there is no data to fine-tune on; give data, or set fine_tune.epochs to 0"
         raise InputError(msg)
-    run = _Run(copy, data, recipe, progress, loss, metric)
-    masks, history = run.all_steps()
+    means = Means(loss, metric, train_step, hooks or Hooks(), progress)
+    with on_device(copy, usable_device(device, copy)):
+        masks, history = Run(copy, _split(data, recipe), recipe, means).all_turns()
     return PrunedModel(copy.eval(), masks, recipe, history, dead_biases(copy, masks), unbaked)
 
 
-@dataclass(frozen=True)
-class _Run:
-    model: nn.Module
-    data: Data | None
-    recipe: PruneRecipe
-    progress: bool
-    loss: Loss | None
-    metric: Metric | None
-
-    def all_steps(self) -> tuple[Masks, History]:
-        masks = Masks.of_nonzeros(self.model) if self.recipe.keep_pruned else Masks.full(self.model)
-        history, step = self._measured(0, masks), 0
-        for stage in self.recipe.stages:
-            for target, layers in _plan(stage, masks.sparsity):
-                step += 1
-                masks = self._pruned(stage, masks, target, layers)
-                history += self._fine_tuned(stage, step, masks)
-        return masks, history
-
-    def _pruned(self, stage: Stage, masks: Masks, target: float, layers: Mapping[str, float]) -> Masks:
-        loss, seed = self.loss or default_loss, self.recipe.seed
-        context = Context(self.model, self.data, loss, seed, masks, progress=self.progress)
-        scores = CRITERIA[stage.criterion](prunable(self.model), context)
-        return select(scores, target, scope=stage.scope, layers=layers, previous=masks)
-
-    def _fine_tuned(self, stage: Stage, step: int, masks: Masks) -> History:
-        biases = dead_biases(self.model, masks) if self.recipe.dead_bias is DeadBias.ZERO else {}
-        zero_biases = zeroing(self.model, biases)
-        masks.apply_(self.model)
-        zero_biases(self.model)
-        history = self._measured(step, masks)
-        if self.data is None:
-            return history
-        settings = stage.fine_tune
-        trained = train(
-            self.model,
-            self.data,
-            replace(settings, seed=mix(self.recipe.seed, settings.seed, step)),
-            masks=masks,
-            after_step=zero_biases,
-            loss=self.loss,
-            metric=self.metric,
-            progress=self.progress,
-            label=f"fine-tuning at sparsity {masks.sparsity:.1%}",
-        )
-        return history + trained.at_step(step)
-
-    def _measured(self, step: int, masks: Masks) -> History:
-        if self.data is None:
-            return History()
-        metric = evaluate_metric(self.model, self.data, self.metric)
-        return History((Record(step, 0, masks.sparsity, None, metric),))
-
-
-def _plan(stage: Stage, sparsity: float) -> Iterator[tuple[float, dict[str, float]]]:
-    """Yield for each step its target and those of the layers that have their own, from a given sparsity on."""
-    own = {name: dict(targets(stage.schedule, final, stage.steps)) for name, final in stage.layers.items()}
-    initial = min(sparsity, stage.sparsity)
-    for step, target in targets(stage.schedule, stage.sparsity, stage.steps, initial):
-        yield target, {name: ramp[step] for name, ramp in own.items()}
+def _split(data: Data | None, recipe: PruneRecipe) -> Data | None:
+    """Return the data without the samples that any stage keeps out of training, so that none trains on them."""
+    share = max(stage.fine_tune.validation for stage in recipe.stages)
+    return None if data is None else split_validation(data, share)

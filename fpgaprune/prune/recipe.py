@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import choice, flag, integer, plain, table
+from fpgaprune.prune.checks import choice, flag, integer, table
 from fpgaprune.prune.dead import DeadBias
+from fpgaprune.prune.schedule import check_order
 from fpgaprune.prune.stage import Stage, given_fields
 from fpgaprune.toml import tables_of
 
@@ -38,6 +39,7 @@ class PruneRecipe(Stage):
             if type(stage) is not Stage:
                 msg = f"first[{number}] must be a Stage, not {stage!r}"
                 raise InputError(msg)
+        check_order(self.stages)
         object.__setattr__(self, "dead_bias", choice("dead_bias", self.dead_bias, DeadBias))
         integer("seed", self.seed, low=0)
         flag("keep_pruned", self.keep_pruned)
@@ -71,9 +73,7 @@ class PruneRecipe(Stage):
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as plain values for JSON or TOML; ``from_dict`` reads them back."""
-        own = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "first"}
-        own["fine_tune"] = asdict(self.fine_tune)
-        return plain(own) | {"first": [plain(asdict(stage)) for stage in self.first]}
+        return super().to_dict() | {"first": [stage.to_dict() for stage in self.first]}
 
 
 def _stages(values: object) -> tuple[Stage, ...]:

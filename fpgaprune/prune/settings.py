@@ -86,7 +86,7 @@ class TrainSettings:
 class Distribution(Enum):
     """How many weights each tensor keeps at first, and then throughout, in dynamic sparse training."""
 
-    ERK = "erk"  # Erdős–Rényi kernels: small tensors keep a larger share (Evci et al. 2020, section 3)
+    ERK = "erk"  # Erdős-Rényi kernels: small tensors keep a larger share (Evci et al. 2020, section 3)
     UNIFORM = "uniform"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import built, choice, fraction, known_keys, table, word
+from fpgaprune.prune.checks import built, choice, fraction, known_keys, plain, table, word
 from fpgaprune.prune.criteria import CRITERIA
-from fpgaprune.prune.schedule import Schedule, check_steps
+from fpgaprune.prune.schedule import Schedule, check_stage, check_steps
 from fpgaprune.prune.select import Scope
-from fpgaprune.prune.settings import TrainSettings
+from fpgaprune.prune.settings import RigL, TrainSettings
+from fpgaprune.prune.structures import GroupScore, Structure, Weights, structure_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,34 +19,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """How to prune; strings are accepted where a field is an enum.
+    """How to prune; strings are accepted where a field is an enum or a structure.
 
+    ``sparsity`` is the share of what the ``structure`` counts, weights or groups, and left out where that fixes it.
     ``layers`` maps tensors or modules to a sparsity of their own. ``fine_tune`` is run after each of the ``steps``.
 
     Raises:
         InputError: a field has the wrong type or is out of its range; the message names it.
     """
 
-    sparsity: float
+    sparsity: float | None = None
     criterion: str = "magnitude"
     scope: Scope = Scope.GLOBAL
     schedule: Schedule = Schedule.ONE_SHOT
     steps: int = 1
     fine_tune: TrainSettings = field(default_factory=TrainSettings)
     layers: Mapping[str, float] = field(default_factory=dict)
+    structure: Structure = field(default_factory=Weights)
+    group_score: GroupScore = GroupScore.MEAN
+    rewind_epoch: int = 0
+    rigl: RigL = field(default_factory=RigL)
 
     def __post_init__(self) -> None:
-        fraction("sparsity", self.sparsity)
         word("criterion", self.criterion, CRITERIA)
-        for name, kind in (("scope", Scope), ("schedule", Schedule)):
+        for name, kind in (("scope", Scope), ("schedule", Schedule), ("group_score", GroupScore)):
             object.__setattr__(self, name, choice(name, getattr(self, name), kind))
         check_steps(self.schedule, self.steps)
-        fine_tune: object = self.fine_tune
-        if not isinstance(fine_tune, TrainSettings):
-            msg = f"fine_tune must be TrainSettings, not {fine_tune!r}"
-            raise InputError(msg)
+        for name, wanted in (("fine_tune", TrainSettings), ("rigl", RigL)):
+            if not isinstance(getattr(self, name), wanted):
+                msg = f"{name} must be {wanted.__name__}, not {getattr(self, name)!r}"
+                raise InputError(msg)
         entries = table("layers", self.layers).items()
         object.__setattr__(self, "layers", {name: fraction(f"layers.{name}", value) for name, value in entries})
+        object.__setattr__(self, "structure", structure_of(self.structure))
+        object.__setattr__(self, "sparsity", self.structure.settled(self.sparsity, self.layers))
+        check_stage(self)
+
+    @property
+    def final_sparsity(self) -> float:
+        """The sparsity after the last step, given or fixed by the structure.
+
+        Raises:
+            InputError: there is none.
+        """
+        return fraction("sparsity", self.sparsity)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object], where: str = "the stage") -> Stage:
@@ -61,6 +78,12 @@ class Stage:
             msg = f"{where}: {error}"
             raise InputError(msg) from error
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields as plain values for JSON or TOML; ``from_dict`` reads them back."""
+        own = {item.name: getattr(self, item.name) for item in fields(self)}
+        inner = {"fine_tune": asdict(self.fine_tune), "structure": str(self.structure), "rigl": asdict(self.rigl)}
+        return plain(own | inner)
+
 
 def given_fields(kind: type[Stage], values: Mapping[str, object], where: str) -> dict[str, object]:
     """Return the fields of a stage, or of a recipe, with its inner tables built.
@@ -69,12 +92,14 @@ def given_fields(kind: type[Stage], values: Mapping[str, object], where: str) ->
         InputError: a field is unknown, the sparsity is missing, or an inner table is unusable.
     """
     known_keys(where, values, [item.name for item in fields(kind)])
-    if "sparsity" not in values:
+    if not values.keys() & {"sparsity", "structure"}:
         msg = f"{where} lacks the field 'sparsity'"
         raise InputError(msg)
     given = dict(values)
     if "fine_tune" in given:
         given["fine_tune"] = built(TrainSettings, "fine_tune", table("fine_tune", given["fine_tune"]))
+    if "rigl" in given:
+        given["rigl"] = built(RigL, "rigl", table("rigl", given["rigl"]))
     if "layers" in given:
         given["layers"] = _dotted(table("layers", given["layers"]))
     return given

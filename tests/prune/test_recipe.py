@@ -7,7 +7,7 @@ from fpgaprune.prune.dead import DeadBias
 from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope
-from fpgaprune.prune.settings import Optimiser, TrainSettings
+from fpgaprune.prune.settings import Distribution, Optimiser, Rate, RigL, TrainSettings
 from fpgaprune.prune.stage import Stage
 
 WHOLE = """
@@ -85,6 +85,56 @@ def test_dictionaries_and_back(recipe_of):
     assert recipe.to_dict()["fine_tune"]["optimiser"] == "sgd"
 
 
+TRAINED_FROM_SCRATCH = """
+sparsity = 0.9
+schedule = "rigl"
+
+[fine_tune]
+epochs = 20
+rate = "step"
+warm_up = 2
+step_epochs = 6
+step_factor = 0.5
+clip_norm = 1
+validation = 0.1
+patience = 5
+amp = true
+deterministic = false
+
+[rigl]
+interval = 50
+fraction = 0.5
+until = 0.6
+distribution = "uniform"
+
+[[first]]
+sparsity = 0.5
+schedule = "lottery"
+steps = 3
+rewind_epoch = 2
+"""
+
+
+def test_schedules_from_scratch_can_be_written_in_toml(recipe_of):
+    recipe = recipe_of(TRAINED_FROM_SCRATCH)
+    assert recipe.rigl == RigL(50, 0.5, 0.6, Distribution.UNIFORM)
+    assert recipe.fine_tune == TrainSettings(
+        20,
+        rate=Rate.STEP,
+        warm_up=2,
+        step_epochs=6,
+        step_factor=0.5,
+        clip_norm=1,
+        validation=0.1,
+        patience=5,
+        amp=True,
+        deterministic=False,
+    )
+    assert (recipe.first[0].schedule, recipe.first[0].rewind_epoch) == (Schedule.LOTTERY, 2)
+    assert PruneRecipe.from_dict(recipe.to_dict()) == recipe
+    assert recipe.to_dict()["rigl"]["distribution"] == "uniform"
+
+
 def test_layers_do_not_change_with_their_source():
     layers = {"fc": 0.5}
     recipe = PruneRecipe(0.5, layers=layers)
@@ -104,7 +154,7 @@ def test_layers_do_not_change_with_their_source():
         ("sparsity = 0.5\nsparisty = 1", "the recipe has no field 'sparisty' .did you mean 'sparsity'"),
         ("sparsity = 0.5\ncriterion = 'magnitud'", "criterion must be one of.*did you mean 'magnitude'"),
         ("sparsity = 0.5\nscope = 'globl'", "scope must be one of.*did you mean 'global'"),
-        ("sparsity = 0.5\nschedule = 3", "schedule must be one of 'one-shot', 'cubic', not 3"),
+        ("sparsity = 0.5\nschedule = 3", "schedule must be one of 'one-shot', 'cubic', 'lottery', 'rigl', not 3"),
         ("sparsity = 0.5\ndead_bias = 'zeros'", "dead_bias must be one of.*did you mean 'zero'"),
         ("sparsity = 0.5\nsteps = 2", "steps must be 1 for the schedule 'one-shot'"),
         ("sparsity = 0.5\nsteps = 0", "steps must be at least 1"),
@@ -114,6 +164,8 @@ def test_layers_do_not_change_with_their_source():
         ("sparsity = 0.5\nfine_tune = 3", "fine_tune must be a table"),
         ("sparsity = 0.5\n[fine_tune]\nepoch = 3", "fine_tune has no field 'epoch' .did you mean 'epochs'"),
         ("sparsity = 0.5\n[fine_tune]\nepochs = 'many'", r"fine_tune\.epochs must be an integer"),
+        ("sparsity = 0.5\nschedule = 'rigl'\n[rigl]\nintervall = 3", "rigl has no field 'intervall' .did you mean"),
+        ("sparsity = 0.5\nschedule = 'rigl'\n[rigl]\ninterval = 0", r"rigl\.interval must be at least 1"),
         ("sparsity = 0.5\n[layers]\nfc1 = 2", r"layers\.fc1 must be in \[0, 1\], not 2"),
         ("sparsity = 0.5\n[layers.enc]\nfc1 = 'x'", r"layers\.enc\.fc1 must be a number"),
         ("sparsity = 0.5\n[layers]\na.b = 0.1\n'a.b' = 0.2", "layers names 'a.b' twice"),
