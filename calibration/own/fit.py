@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from fpgaprune.paths import write_text
+from fpgaprune.resources.calibration import spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,8 +48,12 @@ def features(kernels: Sequence[Kernel], name: str) -> Floats:
     """Return what the estimate counts of an amount (kernels, features)."""
     told = [kernel["estimate"] for kernel in kernels]
     if name == "lut":
-        parts = [[each["adders"], each["choices"], each["lut"] - each["adders"] - each["choices"]] for each in told]
-        return np.array(parts, dtype=float)
+        others = [each["lut"] - each["adders"] - each["choices"] for each in told]
+        beside = [
+            each["multipliers"] * (kernel["class"] == "multiply") for kernel, each in zip(kernels, told, strict=True)
+        ]
+        parts = [[each[part] for each in told] for part in ("adders", "choices")]
+        return np.array([*parts, beside, others], dtype=float).T
     return np.array([[each["ff"]] for each in told], dtype=float)
 
 
@@ -89,16 +94,20 @@ def unseen(kernels: Sequence[Kernel], name: str) -> Floats:
 
 
 def within(told: Floats, wanted: Floats) -> list[float]:
-    """Return the shares of what is told between which 90 % of what was counted lie, smallest counts aside."""
+    """Return the shares of what is told between which 90 % of large counts lie, by what `spread` says of all counts."""
     large = wanted >= SMALL
-    ends = np.quantile(wanted[large] / np.maximum(told[large], 1), [0.05, 0.95])
-    return [round(float(end), 3) for end in ends]
+    counts = np.maximum(told[large], 1)
+    off = (wanted[large] / counts - 1) / np.array([spread(count) for count in counts])
+    return [round(1 + float(end), 3) for end in np.quantile(off, [0.05, 0.95])]
 
 
 def entry(kernels: Sequence[Kernel]) -> dict[str, Any]:
     """Return the coefficients and intervals of one class."""
-    by = dict(zip(("adders", "choices", "lut"), fitted(kernels, "lut"), strict=True), ff=fitted(kernels, "ff")[0])
+    names = ("adders", "choices", "multipliers", "lut")
+    by = dict(zip(names, fitted(kernels, "lut"), strict=True), ff=fitted(kernels, "ff")[0])
     ends = {f"{name}_within": within(unseen(kernels, name), measured(kernels, name)) for name in ("lut", "ff")}
+    if not features(kernels, "lut")[:, names.index("multipliers")].any():
+        by["multipliers"] = 0.0
     return {name: round(float(value), 4) for name, value in by.items()} | ends
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from fpgaprune.resources.values import LayerResources
     from fpgaprune.schedule import Plan
 
+_SCATTERED = 200
+"""The count at which half of the variance of the relative error comes from parts that scatter by themselves."""
+
 OTHERS = "others"
 """The class of kernels that are no matrices."""
 
@@ -26,11 +30,13 @@ OTHERS = "others"
 class Coefficients:
     """What open synthesis counts for each look-up table of adders, of multiplexers, each other one, each flip-flop.
 
-    ``lut_within`` and ``ff_within`` are the shares of an estimate between which 90 % of what was measured lies.
+    ``multipliers`` are the look-up tables beside each multiplier. Between the shares ``lut_within`` and ``ff_within``
+    of an estimate lie 90 % of what was measured, where counts are large; `spread` says how much wider it is elsewhere.
     """
 
     adders: float
     choices: float
+    multipliers: float
     lut: float
     ff: float
     lut_within: tuple[float, float]
@@ -70,14 +76,25 @@ def class_of(plan: Plan) -> str:
 def calibrated(physics: Physics, of: str) -> LayerResources:
     """Return the cost of a kernel by the coefficients of its class, with the 90 % intervals."""
     by, layer = coefficients()[of], physics.layer
-    lut = round(by.adders * physics.adders + by.choices * physics.choices + by.lut * physics.others)
+    beside = by.multipliers * layer.multipliers
+    lut = round(by.adders * physics.adders + by.choices * physics.choices + by.lut * physics.others + beside)
     ff = round(by.ff * layer.ff)
     bounds = {"lut": _around(lut, by.lut_within), "ff": _around(ff, by.ff_within)}
     return replace(layer, lut=lut, ff=ff, bounds=bounds)
 
 
+def spread(count: float) -> float:
+    """Return by how much the relative error of a count is larger than that of a large one.
+
+    Errors of the parts of a kernel are independent, so that of their sum goes with the root of the count; what all
+    parts have in common is the rest.
+    """
+    return math.sqrt(1 + _SCATTERED / max(count, 1))
+
+
 def _around(count: int, shares: tuple[float, float]) -> tuple[int, int]:
-    return int(count * shares[0]), -int(-count * shares[1] // 1)
+    low, high = (1 + (share - 1) * spread(count) for share in shares)
+    return max(0, math.floor(count * low)), math.ceil(count * high)
 
 
 @cache
@@ -91,6 +108,7 @@ def _read(entry: Mapping[str, Any]) -> Coefficients:
     return Coefficients(
         entry["adders"],
         entry["choices"],
+        entry["multipliers"],
         entry["lut"],
         entry["ff"],
         tuple(entry["lut_within"]),

@@ -261,6 +261,12 @@ def _scan(kernel: ScanKernel) -> Physics:
     return cost(kernel, "loop", lut=COUNTERS_LUT, ff=states + COUNTERS_FF, latency=1)
 
 
+def fifo(name: str, depth: int, port: Port) -> LayerResources:
+    """Return the cost of a FIFO that a kernel fills."""
+    held = fifo_memory(depth, port)
+    return _array(name, name, lut=held.lut, bram_18k=held.bram_18k)
+
+
 def fifo_memory(depth: int, port: Port) -> Memory:
     """Return what a FIFO takes: the memory that the design asks for, and its counters."""
     bits = port_bits(port)
@@ -272,15 +278,15 @@ def fifo_memory(depth: int, port: Port) -> Memory:
 
 def read_array(name: str, port: Port) -> LayerResources:
     """Return the cost of a port that is an array and enters as beats: one is chosen a cycle."""
-    fifo = fifo_memory(LEAST_DEPTH, port)
-    lut = chosen(port.beats) * port_bits(port) + fifo.lut
-    return _array(name, f"{name}/in", lut=lut, bram_18k=fifo.bram_18k)
+    held = fifo_memory(LEAST_DEPTH, port)
+    lut = chosen(port.beats) * port_bits(port) + held.lut
+    return _array(name, f"{name}/in", lut=lut, bram_18k=held.bram_18k)
 
 
 def written_array(name: str, port: Port) -> LayerResources:
     """Return the cost of a port that is an array and takes beats one after the other."""
-    fifo = fifo_memory(LEAST_DEPTH, port)
-    return _array(name, f"{name}/out", lut=fifo.lut, ff=port.beats * port_bits(port), bram_18k=fifo.bram_18k)
+    held = fifo_memory(LEAST_DEPTH, port)
+    return _array(name, f"{name}/out", lut=held.lut, ff=port.beats * port_bits(port), bram_18k=held.bram_18k)
 
 
 def _array(name: str, tensor: str, *, lut: int, bram_18k: int, ff: int = 0) -> LayerResources:

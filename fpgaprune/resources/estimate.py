@@ -6,13 +6,13 @@ comparing designs of this generator with each other, and every number of it is l
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from fpgaprune.fabric import CLOCK_SHARE, FABRICS
 from fpgaprune.lower import Kernel, Lowered, MatVecKernel, ScanKernel, results, simulate
-from fpgaprune.resources.costs import costs, fifo_memory, read_array, written_array
-from fpgaprune.resources.values import Kind, LayerResources, Resources
+from fpgaprune.resources.costs import costs, fifo, read_array, written_array
+from fpgaprune.resources.values import Kind, LayerResources, Resources, together
 from fpgaprune.schedule import Interface
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def _with_fifos(
 ) -> tuple[LayerResources, ...]:
     """A kernel's FIFOs are those that it fills."""
     *body, own = by_kernel[kernel.name]
-    held = [fifo_memory(lowered.depths[port.name], port) for port in results(kernel) if port.name in lowered.depths]
-    lut, bram = sum(each.lut for each in held), sum(each.bram_18k for each in held)
-    bounds = {**own.bounds, "lut": (own.bounds["lut"][0] + lut, own.bounds["lut"][1] + lut)}
-    return (*body, replace(own, lut=own.lut + lut, bram_18k=own.bram_18k + bram, bounds=bounds))
+    held = [
+        fifo(kernel.name, lowered.depths[port.name], port) for port in results(kernel) if port.name in lowered.depths
+    ]
+    return (*body, reduce(together, held, own))
 
 
 def _longest(kernels: Sequence[Kernel], cycles_of: Mapping[str, int]) -> int:

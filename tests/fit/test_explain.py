@@ -69,8 +69,8 @@ def test_pruning_is_named_in_weights_and_only_while_one_is_left():
 
 
 def test_words_of_less_than_half_the_bits_are_no_near_setting():
-    assert re.search(r"quantise to about 4 instead of 6 bits", refusal(IMAGES, budget=Budget(lut=0.018)))
-    assert "quantise" not in refusal(IMAGES, budget=Budget(lut=0.015))
+    assert re.search(r"quantise to about 4 instead of 6 bits", refusal(IMAGES, budget=Budget(lut=0.0155)))
+    assert "quantise" not in refusal(IMAGES, budget=Budget(lut=0.013))
 
 
 def test_limits_of_time_that_only_together_are_too_tight_are_named_together():

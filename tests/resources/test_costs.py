@@ -41,7 +41,7 @@ S6_SAT = Fixed(True, 6, 3, Rounding.RND_CONV, Overflow.SAT)
 @pytest.fixture(autouse=True)
 def _physics_alone(monkeypatch):
     """What is counted by hand is not calibrated."""
-    plain = calibration.Coefficients(1.0, 1.0, 1.0, 1.0, (1.0, 1.0), (1.0, 1.0))
+    plain = calibration.Coefficients(1.0, 1.0, 0.0, 1.0, 1.0, (1.0, 1.0), (1.0, 1.0))
     monkeypatch.setattr(calibration, "coefficients", lambda: defaultdict(lambda: plain))
 
 
