@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import random
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
-from fpgaprune.prune.seeding import generator, local_seed, mix
+from fpgaprune.prune.seeding import generator, local_seed, mix, put_back_random, random_state
 
 
 def test_each_number_and_the_order_count():
@@ -30,3 +34,39 @@ def test_the_state_comes_back_after_an_error():
     with pytest.raises(RuntimeError), local_seed(5):
         raise RuntimeError
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def drawn():
+    """Return numbers of each global generator, normal ones too, of which NumPy and Python keep one back."""
+    numpy: Any = np.random
+    return (
+        torch.rand(2).tolist(),
+        numpy.normal(size=3).tolist(),
+        [numpy.normal(), *(random.gauss(0, 1) for _ in range(3))],
+    )
+
+
+def test_generators_of_numpy_and_python_are_seeded_too_and_left_alone():
+    expected = random_state()
+    following = drawn()
+    put_back_random(expected)
+    with local_seed(5):
+        first = drawn()
+    with local_seed(5):
+        assert drawn() == first
+    with local_seed(6):
+        assert drawn() != first
+    assert drawn() == following
+
+
+@pytest.mark.parametrize("already", range(3))
+def test_states_come_back_exactly_wherever_the_generators_are(already):
+    for _ in range(already):
+        drawn()
+    np.random.normal()  # noqa: NPY002  # it keeps a second number
+    random.gauss(0, 1)
+    state = random_state()
+    assert all(tensor.dtype in (torch.uint8, torch.int64) for tensor in state.values())
+    first = drawn()
+    put_back_random(state)
+    assert drawn() == first

@@ -43,7 +43,7 @@ class Course:
 class Moment:
     """A run between two epochs, after ``steps`` optimiser steps.
 
-    ``model``, ``optimiser`` and ``random`` (the generators of torch) are tensors by name.
+    ``model``, ``optimiser`` and ``random`` (the global generators) are tensors by name.
     """
 
     course: Course
@@ -65,17 +65,3 @@ def put_back(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give ``model`` the values that ``tensors_of`` returned."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         tensor.copy_(tensors[name])
-
-
-def random_state() -> dict[str, Tensor]:
-    """Return the states of torch's global generators by device."""
-    devices = {f"cuda:{index}": state for index, state in enumerate(torch.cuda.get_rng_state_all())}
-    return {"cpu": torch.get_rng_state(), **(devices if torch.cuda.is_available() else {})}
-
-
-def put_back_random(states: Mapping[str, Tensor]) -> None:
-    """Give torch's global generators the states that ``random_state`` returned."""
-    torch.set_rng_state(states["cpu"].cpu())
-    for device, state in states.items():
-        if device != "cpu":
-            torch.cuda.set_rng_state(state.cpu(), device)
