@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fpgaprune.prune.masks import prunable
 from fpgaprune.prune.structures.groups import Grouped, Groups
-from fpgaprune.prune.structures.matrices import as_matrix, from_matrix, matrix_rows
+from fpgaprune.prune.structures.matrices import as_matrix, from_matrix, rows_of_one_input
 
 if TYPE_CHECKING:
     from fpgaprune.prune.structures.base import Subject
@@ -32,7 +32,7 @@ class Blocks(Grouped):
 
     def misfit(self, target: Target, weight: Tensor) -> str:
         """Return that a matrix is smaller than a block, where it is."""
-        rows, columns = min(matrix_rows(target, len(weight))), weight[0].numel()
+        rows, columns = min(rows_of_one_input(target, len(weight))), weight[0].numel()
         if rows >= self.rows and columns >= self.columns:
             return ""
         return f"has a matrix of {rows}x{columns}, too small for the structure '{self}'; take blocks of at most that"
@@ -45,7 +45,7 @@ class Blocks(Grouped):
     def _of(self, target: Target, weight: Tensor) -> Groups:
         across = torch.arange(as_matrix(weight).shape[1]) // self.columns
         down: list[Tensor] = []
-        for rows in matrix_rows(target, len(weight)):
+        for rows in rows_of_one_input(target, len(weight)):
             start = int(down[-1][-1]) + 1 if down else 0
             down.append(start + torch.arange(rows) // self.rows)
         labels = torch.cat(down).unsqueeze(1) * (int(across[-1]) + 1) + across

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Filled(Structure):
-    """A structure by which each matrix keeps what single weights would, rounded down to whole slots of its lanes."""
+    """A structure by which each matrix keeps what single weights would, rounded down to whole slots of its lanes.
+
+    A matrix that would keep some weights, but no slot of them, keeps one slot.
+    """
 
     @property
     @abstractmethod
@@ -47,7 +50,7 @@ class _Filled(Structure):
         """Return masks that prune what the goal asks for, and so much more that all lanes are full.
 
         Raises:
-            InputError: as `targets`, or a matrix keeps fewer weights than there are lanes, or cannot fill them evenly.
+            InputError: as `targets`, or so much is pruned already that a matrix cannot fill its lanes evenly.
         """
         targets = self.targets(subject.model, goal.layers)
         own = {target.name: target.sparsity for target in targets if target.sparsity is not None}
@@ -64,12 +67,15 @@ class _Filled(Structure):
     def _all_filled(self, target: Target, values: Tensor, free: Tensor) -> Tensor:
         """Return which values of a tensor are kept, of one matrix below the other."""
         rows = matrix_rows(target, len(values))
-        counts = [int(kept.sum()) for kept in torch.split(free, rows)]
-        for count in counts:
-            if 0 < count < self.total:
-                refuse(target, self._too_few("keeps", count))
-        parts = zip(torch.split(values, rows), counts, strict=True)
-        return torch.cat([self.filled(target, part, count // self.total) for part, count in parts])
+        parts = zip(torch.split(values, rows), torch.split(free, rows), strict=True)
+        return torch.cat([self.filled(target, part, self._each(target, part, int(kept.sum()))) for part, kept in parts])
+
+    def _each(self, target: Target, values: Tensor, count: int) -> int:
+        """Return how many weights each lane keeps where a matrix would keep so many: one, if it would keep any."""
+        left = int((values != -torch.inf).sum())
+        if count and left < self.total:
+            refuse(target, self._too_few("has a matrix with", left))
+        return max(count // self.total, min(count, 1))
 
     def _too_few(self, what: str, count: int) -> str:
         return f"{what} {count} weights, too few for the structure '{self}'; ask for at most {count} lanes"
@@ -80,7 +86,7 @@ class Lanes(_Filled):
     """As many non-zeros in each matrix as L lanes do in whole slots: ``"lanes 8"``.
 
     That suffices where operands come from registers, as any lane then takes any non-zero. Up to L - 1 more weights of
-    a matrix are pruned than the goal asks for.
+    a matrix are pruned than the goal asks for, or up to L - 1 fewer where it would keep less than a slot.
     """
 
     lanes: int
@@ -102,8 +108,8 @@ class BankedLanes(_Filled):
     """As many non-zeros in each of B banks of columns in each of G groups of rows: ``"lanes 4x2"``, B times G lanes.
 
     For operands from memories, where a lane has one bank and one group. Those columns and rows that keep a weight are
-    dealt out to banks and groups in their order, as many to each as to any other: so does the scheduler. Up to
-    B * G - 1 more weights of a matrix are pruned than the goal asks for.
+    dealt out to banks and groups in their order, as many to each as to any other: so does the scheduler. The
+    number that is pruned differs from the goal as it does for ``Lanes`` of B times G lanes.
     """
 
     banks: int
@@ -124,8 +130,10 @@ class BankedLanes(_Filled):
             return f"{problem}; ask for at most {columns} banks and {rows} groups"
         if isinstance(target.module, (nn.Conv1d, nn.Conv2d)) and target.module.groups > 1:
             return f"reads each column in one group alone: '{self}' would have empty lanes; take 'lanes {self.total}'"
-        if isinstance(target.module, (nn.RNN, nn.LSTM, nn.GRU)):
-            return f"is built in one matrix with others, whose banks '{self}' cannot fill; take 'lanes {self.total}'"
+        if isinstance(target.module, (nn.RNN, nn.LSTM, nn.GRU, nn.MultiheadAttention)):
+            return (
+                f"may be built in one matrix with others, whose banks '{self}' cannot fill; take 'lanes {self.total}'"
+            )
         return super().misfit(target, weight)
 
     def filled(self, target: Target, values: Tensor, each: int) -> Tensor:
@@ -151,7 +159,8 @@ class BankedLanes(_Filled):
             left = int((own != -torch.inf).sum())
             if left < each:
                 problem = f"has {left} weights left in a lane of '{self}' that must keep {each}"
-                refuse(target, f"{problem}; prune by lanes before other stages, ask for more sparsity")
+                most = left * self.total / values.numel()
+                refuse(target, f"{problem}; ask for a sparsity of at least {1 - most:.4g}, prune by lanes earlier")
             kept[inside] = ~lowest(own, len(own) - each)
         return kept
 

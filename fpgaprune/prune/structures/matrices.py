@@ -32,17 +32,24 @@ def from_matrix(matrix: Tensor, shape: Sequence[int]) -> Tensor:
 def matrix_rows(target: Target, rows: int) -> list[int]:
     """Return how many rows each of the matrices has that a weight of so many rows is built as, one below the other.
 
-    A group of a convolution has a matrix of its own; so have queries, keys and values, and a GRU's candidate.
+    Queries, keys and values have matrices of their own unless they read one input; so has a GRU's candidate.
     """
     match target.module:
-        case nn.Conv1d(groups=groups) | nn.Conv2d(groups=groups):
-            return [rows // groups] * groups
         case nn.MultiheadAttention() if target.name == joined(target.layer, "in_proj_weight"):
             return [rows // 3] * 3
         case nn.GRU():
             return [rows * 2 // 3, rows // 3]
         case _:
             return [rows]
+
+
+def rows_of_one_input(target: Target, rows: int) -> list[int]:
+    """Return how many rows one below the other read the same inputs: as `matrix_rows`, in groups of convolutions."""
+    match target.module:
+        case nn.Conv1d(groups=groups) | nn.Conv2d(groups=groups):
+            return [rows // groups] * groups
+        case _:
+            return matrix_rows(target, rows)
 
 
 def inputs_of(target: Target, weight: Tensor) -> Tensor:

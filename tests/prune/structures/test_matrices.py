@@ -7,7 +7,14 @@ from torch.nn.functional import unfold
 
 from fpgaprune.prune import prunable
 from fpgaprune.prune.structures.fits import Target
-from fpgaprune.prune.structures.matrices import as_matrix, from_matrix, indices, inputs_of, matrix_rows
+from fpgaprune.prune.structures.matrices import (
+    as_matrix,
+    from_matrix,
+    indices,
+    inputs_of,
+    matrix_rows,
+    rows_of_one_input,
+)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 4, 5), (3, 4, 2, 5), (1, 1, 1, 1)])
@@ -27,8 +34,6 @@ def test_the_matrix_of_a_convolution_multiplies_windows_with_channels_last():
     ("module", "name", "rows"),
     [
         (nn.Linear(4, 6), "weight", [6]),
-        (nn.Conv1d(4, 6, 3, groups=2), "weight", [3, 3]),
-        (nn.Conv2d(4, 4, 3, groups=4), "weight", [1, 1, 1, 1]),
         (nn.MultiheadAttention(4, 2), "in_proj_weight", [4, 4, 4]),
         (nn.MultiheadAttention(4, 2, kdim=3), "k_proj_weight", [4]),
         (nn.LSTM(4, 2), "weight_hh_l0", [8]),
@@ -38,6 +43,13 @@ def test_the_matrix_of_a_convolution_multiplies_windows_with_channels_last():
 def test_weights_are_split_as_they_are_built(module, name, rows):
     target = Target(f"layer.{name}", module, None)
     assert matrix_rows(target, len(prunable(module)[name])) == rows
+    assert rows_of_one_input(target, len(prunable(module)[name])) == rows
+
+
+def test_groups_of_a_convolution_read_inputs_of_their_own():
+    target = Target("layer.weight", nn.Conv2d(4, 6, 3, groups=2), None)
+    assert matrix_rows(target, 6) == [6]
+    assert rows_of_one_input(target, 6) == [3, 3]
 
 
 def test_indices_and_inputs():
