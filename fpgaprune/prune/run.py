@@ -15,6 +15,7 @@ from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.seeding import mix
+from fpgaprune.prune.select import below
 from fpgaprune.prune.structures import Goal, Subject
 from fpgaprune.prune.training.moment import put_back, tensors_of
 from fpgaprune.prune.training.trainer import Means, Trainer
@@ -105,10 +106,12 @@ class Run:
         stage, seed = turn.stage, self.recipe.seed
         if stage.schedule is Schedule.RIGL:
             return first_masks(self.model, stage, seed, state.masks)
-        target, layers = turn.target(state.initial)
         loss = self.means.loss or default_loss
-        context = Context(self.model, self.data, loss, seed, state.masks, progress=self.means.progress)
+        context = Context(self.model, self.data, loss, seed, state.masks, stage.samples, self.means.progress)
         scores = CRITERIA[stage.criterion](prunable(self.model), context)
+        if stage.threshold is not None:
+            return below(scores, stage.threshold, state.masks)
+        target, layers = turn.target(state.initial)
         goal = Goal(target, stage.scope, layers, stage.group_score)
         return stage.structure.prune_(self._subject(state.masks), scores, goal)
 

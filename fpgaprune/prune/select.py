@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from fpgaprune.errors import InputError, suggest
-from fpgaprune.prune.checks import fraction
+from fpgaprune.prune.checks import fraction, number
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.shrinkage import Shrinkage
 
@@ -57,6 +57,19 @@ def select(
         pool = {name: values[name] for name in names}
         kept |= _select_pool(pool, target, sum(removed[name] for name in names))
     return Masks({name: kept[name] for name in scores}, previous.shrinkage if previous else Shrinkage())
+
+
+def below(scores: Mapping[str, Tensor], threshold: float, previous: Masks | None = None) -> Masks:
+    """Return the masks that prune every weight whose score is at most ``threshold``, and what ``previous`` pruned.
+
+    Scores of any type are compared as the numbers that they are, without rounding the threshold to their type.
+
+    Raises:
+        InputError: the threshold is no finite number, or a score is NaN or infinite.
+    """
+    number("threshold", threshold)
+    kept = {name: ranked(name, values, previous).double() > threshold for name, values in scores.items()}
+    return Masks(kept, previous.shrinkage if previous else Shrinkage())
 
 
 def pruned_count(sparsity: float, count: int) -> int:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import built, choice, fraction, known_keys, plain, table, word
+from fpgaprune.prune.checks import built, choice, fraction, integer, known_keys, number, plain, table, word
 from fpgaprune.prune.criteria import CRITERIA
 from fpgaprune.prune.schedule import Schedule, check_stage, check_steps
 from fpgaprune.prune.select import Scope
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class Stage:
     """How to prune; strings are accepted where a field is an enum or a structure.
 
-    ``sparsity`` is the share of what the ``structure`` counts, weights or groups, and left out where that fixes it.
-    ``layers`` maps tensors or modules to a sparsity of their own. ``fine_tune`` is run after each of the ``steps``.
+    ``sparsity`` is the share of what the ``structure`` counts, weights or groups, and left out where that fixes it, or
+    where a ``threshold`` is given for the weights whose score is at most so much. ``samples`` bounds the training data
+    that a criterion looks at. ``layers`` maps tensors or modules to a sparsity of their own. ``fine_tune`` is run after
+    each of the ``steps``.
 
     Raises:
         InputError: a field has the wrong type or is out of its range; the message names it.
@@ -39,6 +41,8 @@ class Stage:
     group_score: GroupScore = GroupScore.MEAN
     rewind_epoch: int = 0
     rigl: RigL = field(default_factory=RigL)
+    threshold: float | None = None
+    samples: int = 1024
 
     def __post_init__(self) -> None:
         word("criterion", self.criterion, CRITERIA)
@@ -52,15 +56,32 @@ class Stage:
         entries = table("layers", self.layers).items()
         object.__setattr__(self, "layers", {name: fraction(f"layers.{name}", value) for name, value in entries})
         object.__setattr__(self, "structure", structure_of(self.structure))
-        object.__setattr__(self, "sparsity", self.structure.settled(self.sparsity, self.layers))
+        if self.threshold is None:
+            object.__setattr__(self, "sparsity", self.structure.settled(self.sparsity, self.layers))
+        else:
+            self._check_threshold(self.threshold)
+        integer("samples", self.samples, low=1)
         check_stage(self)
+
+    def _check_threshold(self, threshold: float) -> None:
+        object.__setattr__(self, "threshold", number("threshold", threshold))
+        others = {
+            "sparsity": self.sparsity is not None,
+            "layers": bool(self.layers),
+            "scope": self.scope is not Scope.GLOBAL,
+            "schedule": self.schedule is not Schedule.ONE_SHOT,
+            "structure": self.structure != Weights(),
+        }
+        if given := [name for name, is_given in others.items() if is_given]:
+            msg = f"threshold prunes every weight that scores at most so much, at once; leave out {', '.join(given)}"
+            raise InputError(msg)
 
     @property
     def final_sparsity(self) -> float:
         """The sparsity after the last step, given or fixed by the structure.
 
         Raises:
-            InputError: there is none.
+            InputError: there is none, as with a threshold.
         """
         return fraction("sparsity", self.sparsity)
 
@@ -92,7 +113,7 @@ def given_fields(kind: type[Stage], values: Mapping[str, object], where: str) ->
         InputError: a field is unknown, the sparsity is missing, or an inner table is unusable.
     """
     known_keys(where, values, [item.name for item in fields(kind)])
-    if not values.keys() & {"sparsity", "structure"}:
+    if not values.keys() & {"sparsity", "structure", "threshold"}:
         msg = f"{where} lacks the field 'sparsity'"
         raise InputError(msg)
     given = dict(values)
