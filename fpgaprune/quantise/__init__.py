@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fpgaprune.quantise.api import quantise
 from fpgaprune.quantise.calibrate import Choice
+from fpgaprune.quantise.compression import Compression, Cost, Granularity, Saved, Saving
 from fpgaprune.quantise.fold import FoldReport, fold_batch_norm
 from fpgaprune.quantise.layers import (
     QuantisedAdd,
@@ -34,7 +35,10 @@ from fpgaprune.quantise.store import load, save
 __all__ = [
     "Calibration",
     "Choice",
+    "Compression",
+    "Cost",
     "FoldReport",
+    "Granularity",
     "LayerBits",
     "LayerSparsity",
     "QuantiseRecipe",
@@ -59,6 +63,8 @@ __all__ = [
     "QuantisedNetwork",
     "QuantisedReshape",
     "QuantisedScan",
+    "Saved",
+    "Saving",
     "fold_batch_norm",
     "load",
     "quantise",

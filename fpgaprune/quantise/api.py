@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,13 @@ import torch
 from fpgaprune.capture.api import capture
 from fpgaprune.capture.run import trace
 from fpgaprune.prune.history import History
-from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.seeding import local_seed, mix
-from fpgaprune.prune.training import train
+from fpgaprune.quantise.course import Course
 from fpgaprune.quantise.fold import fold_batch_norm
 from fpgaprune.quantise.freeze import freeze
+from fpgaprune.quantise.joint import compress
 from fpgaprune.quantise.model import QuantisedModel
 from fpgaprune.quantise.plan import Plan, make_plan
 from fpgaprune.quantise.report import QuantiseReport, sparsity_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fpgaprune.capture.network import Network
     from fpgaprune.capture.records import FloatArray
     from fpgaprune.prune.data import Data
+    from fpgaprune.quantise.compression import Saved
     from fpgaprune.quantise.recipe import QuantiseRecipe
 
 
@@ -58,14 +59,15 @@ def quantise(
     network = with_rounded_readers(network)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
     freeze(network, plan)  # refuses sums that are too wide before time goes into training
-    trained, history = _fine_tuned(network, plan, data, recipe, progress=progress, loss=loss, metric=metric)
-    layers = freeze(trained, plan)
+    trained = _trained(network, plan, recipe, _course(data, recipe, loss, metric, progress=progress))
+    layers = freeze(trained.network, trained.plan)
     quantised = QuantisedModel(layers, network.outputs, recipe)
     report = QuantiseReport(
         folds,
         plan.choices,
         sparsity_of(network, layers),
-        history,
+        trained.history,
+        trained.saved,
         metric_before=evaluate_metric(module, data, metric),
         metric_after=evaluate_metric(quantised.module, data, metric),
     )
@@ -85,29 +87,32 @@ def _samples(data: Data, recipe: QuantiseRecipe) -> OneOrMore[FloatArray]:
     return one_or_more(column.double().cpu().numpy() for column in joined)
 
 
-def _fine_tuned(
-    network: Network,
-    plan: Plan,
-    data: Data,
-    recipe: QuantiseRecipe,
-    *,
-    progress: bool,
-    loss: Loss | None,
-    metric: Metric | None,
-) -> tuple[Network, History]:
-    module = QuantisedNetwork(network, plan).float()
-    if recipe.fine_tune is None or not list(chain(module.parameters())):
-        return network, History()
+@dataclass(frozen=True)
+class _Trained:
+    network: Network
+    plan: Plan
+    history: History = field(default_factory=History)
+    saved: Saved | None = None
+
+
+def _course(
+    data: Data, recipe: QuantiseRecipe, loss: Loss | None, metric: Metric | None, *, progress: bool
+) -> Course | None:
+    """Return how the network is fine-tuned; None where it is not."""
+    if recipe.fine_tune is None:
+        return None
     settings = replace(recipe.fine_tune, seed=mix(recipe.seed, recipe.fine_tune.seed))
-    history = train(
-        module,
-        data,
-        settings,
-        masks=Masks.of_nonzeros(module),
-        after_step=keep_dead(module),
-        loss=loss,
-        metric=metric,
-        progress=progress,
-        label="fine-tuning in fixed point",
-    )
-    return module.network(), history
+    return Course(data, settings, loss, metric, progress)
+
+
+def _trained(network: Network, plan: Plan, recipe: QuantiseRecipe, course: Course | None) -> _Trained:
+    if course is None:
+        return _Trained(network, plan)
+    if recipe.compress is not None:
+        found = compress(network, plan, recipe.compress, course)
+        return _Trained(found.network, found.plan, found.history, found.saved)
+    module = QuantisedNetwork(network, plan).float()
+    if not list(chain(module.parameters())):
+        return _Trained(network, plan)
+    history = course.train(module, keep_dead(module), "fine-tuning in fixed point")
+    return _Trained(module.network(), plan, history)

@@ -6,10 +6,22 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import assert_never
 
 from fpgaprune.fixed import Fixed, Overflow, Rounding
+
+
+class FixedGrid(nn.Module):
+    """The grid of a saturating format."""
+
+    def __init__(self, to: Fixed) -> None:
+        super().__init__()
+        self.to_format = to
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the values in the format."""
+        return to_grid(x, self.to_format)
 
 
 def to_grid(x: Tensor, to: Fixed) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class InputStep(nn.Module):
     """The input: the user's axes in the order of the hardware, values on their grid."""
 
-    def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...], result: Fixed | None) -> None:
+    def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...], result: nn.Module | None) -> None:
         super().__init__()
         self._shape = shape
         self._axes = axes
@@ -83,7 +83,7 @@ class GatherStep(nn.Module):
 class ClipStep(nn.Module):
     """A clip whose ends lie on the grid of what it reads."""
 
-    def __init__(self, layer: Clip, fraction: int, result: Fixed | None) -> None:
+    def __init__(self, layer: Clip, fraction: int, result: nn.Module | None) -> None:
         super().__init__()
         self._low, self._high = (_on_step(end, fraction) for end in (layer.low, layer.high))
         self._result = result
@@ -95,18 +95,19 @@ class ClipStep(nn.Module):
         return requantised(x, self._result)
 
 
-@dataclass(frozen=True)
-class Grids:
+class Grids(nn.Module):
     """The grids of a sum of products: its weights, its bias on the step of the products, and its result, if any."""
 
-    weight: Fixed
-    bias_fraction: int
-    result: Fixed | None
+    def __init__(self, weight: nn.Module, bias_fraction: int, result: nn.Module | None) -> None:
+        super().__init__()
+        self.weight = weight
+        self.result = result
+        self._bias_fraction = bias_fraction
 
     def rounded(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the parameters on their grids."""
         assert bias is not None  # noqa: S101  # there always is one, zeros where the model has none
-        return to_grid(weight, self.weight), to_step(bias, self.bias_fraction)
+        return self.weight(weight), to_step(bias, self._bias_fraction)
 
 
 class LinearStep(nn.Linear):
@@ -119,12 +120,12 @@ class LinearStep(nn.Linear):
         outputs, inputs = layer.weight.shape
         super().__init__(inputs, outputs, device="meta")
         _hold(self, trainable=layer.trainable, weight=layer.weight, bias=layer.bias)
-        self._grids = grids
+        self.grids = grids
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # nn.Linear's own name
         """Return the sums."""
-        sums = functional.linear(input, *self._grids.rounded(self.weight, self.bias))
-        return requantised(sums, self._grids.result)
+        sums = functional.linear(input, *self.grids.rounded(self.weight, self.bias))
+        return requantised(sums, self.grids.result)
 
 
 class Conv1dStep(nn.Conv1d):
@@ -135,12 +136,12 @@ class Conv1dStep(nn.Conv1d):
         super().__init__(inputs * layer.groups, outputs, width, groups=layer.groups, device="meta")
         _hold(self, trainable=layer.trainable, weight=layer.weight, bias=layer.bias)
         self._windows = layer.windows
-        self._grids = grids
+        self.grids = grids
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # nn.Conv1d's own name
         """Return the sums (batch, windows, outputs) for (batch, positions, inputs)."""
-        weights = self._grids.rounded(self.weight, self.bias)
-        return _convolved(functional.conv1d, input, weights, self._windows, self.groups, self._grids.result)
+        weights = self.grids.rounded(self.weight, self.bias)
+        return _convolved(functional.conv1d, input, weights, self._windows, self.groups, self.grids.result)
 
 
 class Conv2dStep(nn.Conv2d):
@@ -151,12 +152,12 @@ class Conv2dStep(nn.Conv2d):
         super().__init__(inputs * layer.groups, outputs, (height, width), groups=layer.groups, device="meta")
         _hold(self, trainable=layer.trainable, weight=layer.weight, bias=layer.bias)
         self._windows = layer.windows
-        self._grids = grids
+        self.grids = grids
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # nn.Conv2d's own name
         """Return the sums (batch, *windows, outputs) for (batch, *positions, inputs)."""
-        weights = self._grids.rounded(self.weight, self.bias)
-        return _convolved(functional.conv2d, input, weights, self._windows, self.groups, self._grids.result)
+        weights = self.grids.rounded(self.weight, self.bias)
+        return _convolved(functional.conv2d, input, weights, self._windows, self.groups, self.grids.result)
 
 
 class AffineStep(nn.Module):
@@ -166,7 +167,7 @@ class AffineStep(nn.Module):
     bias: Tensor
     _unit: Tensor
 
-    def __init__(self, layer: Affine, scales: tuple[Fixed, ...], bias_fraction: int, result: Fixed | None) -> None:
+    def __init__(self, layer: Affine, scales: tuple[Fixed, ...], bias_fraction: int, result: nn.Module | None) -> None:
         super().__init__()
         _hold(self, trainable=layer.trainable, scale=layer.scale, bias=layer.bias)
         unit = torch.tensor([to.step for to in scales], dtype=torch.float64)
@@ -184,7 +185,7 @@ class AffineStep(nn.Module):
 class AddStep(nn.Module):
     """The sum or difference of two tensors."""
 
-    def __init__(self, result: Fixed | None, *, subtract: bool) -> None:
+    def __init__(self, result: nn.Module | None, *, subtract: bool) -> None:
         super().__init__()
         self._result = result
         self._subtract = subtract
@@ -197,7 +198,7 @@ class AddStep(nn.Module):
 class MultiplyStep(nn.Module):
     """The product of two tensors, element by element."""
 
-    def __init__(self, result: Fixed | None) -> None:
+    def __init__(self, result: nn.Module | None) -> None:
         super().__init__()
         self._result = result
 
@@ -209,7 +210,7 @@ class MultiplyStep(nn.Module):
 class MatMulStep(nn.Module):
     """The product of two matrices, the right one transposed."""
 
-    def __init__(self, result: Fixed | None) -> None:
+    def __init__(self, result: nn.Module | None) -> None:
         super().__init__()
         self._result = result
 
@@ -300,9 +301,12 @@ class _LookUp(torch.autograd.Function):
         return slope, None
 
 
-def requantised(x: Tensor, to: Fixed | None) -> Tensor:
+def requantised(x: Tensor, to: nn.Module | None) -> Tensor:
     """Return the values on a grid, where there is one."""
-    return x if to is None else to_grid(x, to)
+    if to is None:
+        return x
+    rounded: Tensor = to(x)
+    return rounded
 
 
 def _convolved(
@@ -311,7 +315,7 @@ def _convolved(
     weights: tuple[Tensor, Tensor],
     windows: Windows,
     groups: int,
-    result: Fixed | None,
+    result: nn.Module | None,
 ) -> Tensor:
     sums = convolve(_padded(x, windows, 0.0), *weights, windows.stride, 0, windows.dilation, groups)
     return requantised(sums.movedim(1, -1), result)

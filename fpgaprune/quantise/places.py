@@ -62,6 +62,12 @@ def result_bits(network: Network, recipe: QuantiseRecipe) -> dict[str, int]:
     return widths
 
 
+def trainable_results(network: Network, results: Iterable[str]) -> list[str]:
+    """Return those of the requantised ``results`` whose width is free: no input, constant, table, state or output."""
+    fixed = {*_new_states(network), *table_readers(network), *_ends(network, output_layers(network))}
+    return [name for name in results if name not in fixed and isinstance(network.by_name[name], (*SUMS, Clip))]
+
+
 def output_layers(network: Network) -> set[str]:
     """Return the layers that make the outputs; what comes after them only moves, drops or compares elements."""
     return {output_path(network, name)[-1] for name in network.outputs}

@@ -10,6 +10,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.fixed import Overflow, Rounding
 from fpgaprune.prune.checks import built, choice, integer, known_keys, number, plain, table
 from fpgaprune.prune.settings import TrainSettings
+from fpgaprune.quantise.compression import Compression
 from fpgaprune.toml import tables_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class QuantiseRecipe:
     ``function_bits`` is the width of what the table of a function reads, such as that of a sigmoid. ``output_bits`` of
     None leaves the result as the exact sum of its layer. ``layers`` maps layer names, as ``capture`` gives them, to
     widths of their own. ``fine_tune`` of None quantises after training, without any more.
+    ``compress`` makes weights cheaper while they are fine-tuned.
     ``percentile`` serves the calibration of that name, on the first ``calibration_samples`` of the training data.
 
     Raises:
@@ -73,6 +75,7 @@ class QuantiseRecipe:
     overflow: Overflow = Overflow.SAT
     layers: Mapping[str, LayerBits] = field(default_factory=dict)
     fine_tune: TrainSettings | None = None
+    compress: Compression | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +96,11 @@ class QuantiseRecipe:
         _check_kinds("layers", dict(self.layers), LayerBits)
         if self.fine_tune is not None:
             _check_kinds("", {"fine_tune": self.fine_tune}, TrainSettings)
+        if self.compress is not None:
+            _check_kinds("", {"compress": self.compress}, Compression)
+            if self.fine_tune is None:
+                msg = "compress needs fine_tune: costs fall while the network is trained"
+                raise InputError(msg)
         integer("seed", self.seed, low=0)
 
     def weight_bits_of(self, layer: str) -> int:
@@ -101,7 +109,7 @@ class QuantiseRecipe:
 
     @classmethod
     def from_toml(cls, path: Path) -> QuantiseRecipe:
-        """Return the recipe in a TOML file: the fields above, with tables ``[fine_tune]`` and ``[layers.NAME]``.
+        """Return the recipe in a TOML file: the fields above; fine_tune, compress and layers.NAME are tables.
 
         Raises:
             InputError: the file cannot be read, is no TOML, or a field is unknown or unusable.
@@ -120,6 +128,8 @@ class QuantiseRecipe:
         given = dict(values)
         if given.get("fine_tune") is not None:
             given["fine_tune"] = built(TrainSettings, "fine_tune", table("fine_tune", given["fine_tune"]))
+        if given.get("compress") is not None:
+            given["compress"] = built(Compression, "compress", table("compress", given["compress"]))
         if "layers" in given:
             given["layers"] = _layers("", table("layers", given["layers"]))
         return cls(**given)  # type: ignore[arg-type]  # __post_init__ checks each value

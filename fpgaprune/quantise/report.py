@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fpgaprune.digits import signed_digits
 from fpgaprune.errors import InputError
 from fpgaprune.fixed import Fixed
-from fpgaprune.prune.checks import known_keys, table
+from fpgaprune.prune.checks import known_keys, plain, table
 from fpgaprune.prune.history import History
 from fpgaprune.quantise.calibrate import Choice
+from fpgaprune.quantise.compression import Saved
 from fpgaprune.quantise.fold import FoldReport
 from fpgaprune.quantise.layers import QuantisedAffine, QuantisedConv, QuantisedLinear
 from fpgaprune.quantise.nested import every_layer
@@ -27,12 +29,16 @@ _WEIGHTED = (QuantisedLinear, QuantisedConv, QuantisedAffine)
 
 @dataclass(frozen=True)
 class LayerSparsity:
-    """The weights of a layer, and how many are not zero before and after quantisation; rounding makes zeros too."""
+    """The weights of a layer, and how many are not zero before and after quantisation; rounding makes zeros too.
+
+    ``digits_after`` are the signed digits of all its integers.
+    """
 
     layer: str
     weights: int
     nonzeros_before: int
     nonzeros_after: int
+    digits_after: int
 
     @property
     def before(self) -> float:
@@ -53,6 +59,7 @@ class QuantiseReport:
     choices: tuple[Choice, ...] = ()
     sparsity: tuple[LayerSparsity, ...] = ()
     history: History = field(default_factory=History)
+    saved: Saved | None = None
     metric_before: float | None = None
     metric_after: float | None = None
 
@@ -63,6 +70,7 @@ class QuantiseReport:
             "choices": [{**asdict(choice), "format": str(choice.format)} for choice in self.choices],
             "sparsity": [asdict(layer) for layer in self.sparsity],
             "history": self.history.to_dict(),
+            "saved": None if self.saved is None else plain(asdict(self.saved)),
             "metric_before": self.metric_before,
             "metric_after": self.metric_after,
         }
@@ -81,6 +89,7 @@ class QuantiseReport:
             tuple(_built(Choice, item) for item in choices),
             tuple(_built(LayerSparsity, item) for item in values["sparsity"]),
             History.from_dict(values["history"]),
+            None if values["saved"] is None else _built(Saved, table("saved", values["saved"])),
             values["metric_before"],
             values["metric_after"],
         )
@@ -96,7 +105,7 @@ def sparsity_of(network: Network, layers: tuple[QuantisedLayer, ...]) -> tuple[L
         if isinstance(layer, _WEIGHTED) and layer.trainable:
             name = "scale" if isinstance(layer, QuantisedAffine) else "weight"
             real, whole = getattr(network.by_name[layer.name], name), getattr(layer, name)
-            counts = int(np.count_nonzero(real)), int(np.count_nonzero(whole))
+            counts = int(np.count_nonzero(real)), int(np.count_nonzero(whole)), int(signed_digits(whole).sum())
             found.append(LayerSparsity(layer.name, whole.size, *counts))
     return tuple(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,7 +33,7 @@ from fpgaprune.capture.records import (
     Reshape,
     Scan,
 )
-from fpgaprune.quantise.grid import to_grid
+from fpgaprune.quantise.grid import FixedGrid, to_grid
 from fpgaprune.quantise.modules import (
     AddStep,
     AffineStep,
@@ -58,7 +58,7 @@ from fpgaprune.quantise.places import givers
 from fpgaprune.several import one_or_more
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fpgaprune.fixed import Fixed
     from fpgaprune.prune.forward import Tensors
@@ -74,10 +74,11 @@ class QuantisedNetwork(nn.Module):
 
     _type: Tensor
 
-    def __init__(self, network: Network, plan: Plan) -> None:
+    def __init__(self, network: Network, plan: Plan, trained: TrainedGrids | None = None) -> None:
         super().__init__()
         self._network = network
-        self.steps = nn.ModuleList(_step(layer, network, plan) for layer in network.layers)
+        places = _Places(network, plan, trained or TrainedGrids())
+        self.steps = nn.ModuleList(_step(layer, places) for layer in network.layers)
         self.register_buffer("_type", torch.zeros((), dtype=torch.float64), persistent=False)
 
     def forward(self, *inputs: Tensor) -> Tensors:
@@ -93,8 +94,12 @@ class QuantisedNetwork(nn.Module):
         return known
 
     def network(self) -> Network:
-        """Return the network with the weights as they are now, in float64."""
+        """Return the network with the weights as they are now, in float64; those of trained grids are on them."""
         return Network(_all_with_weights(self._network.layers, self.steps), self._network.outputs)
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Return the weight of each layer that sums products of trainable ones, those inside of loops too."""
+        return dict(_weights(self._network.layers, self.steps))
 
     def _known(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         layers = zip(self._network.inputs, inputs, strict=True)
@@ -171,18 +176,46 @@ def _run(layers: tuple[Layer, ...], steps: nn.ModuleList, known: dict[str, Tenso
             known[layer.name] = step(*(known[name] for name in layer.sources or (layer.name,)))
 
 
-def _step(layer: Layer, network: Network, plan: Plan) -> nn.Module:
-    result = plan.results.get(layer.name)
+@dataclass(frozen=True)
+class TrainedGrids:
+    """Grids that are no formats yet, by layer: of weights and of requantised results."""
+
+    weights: Mapping[str, nn.Module] = field(default_factory=dict)
+    results: Mapping[str, nn.Module] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a network is rounded, and onto what."""
+
+    network: Network
+    plan: Plan
+    trained: TrainedGrids
+
+    def result(self, name: str) -> nn.Module | None:
+        if name in self.trained.results:
+            return self.trained.results[name]
+        to = self.plan.results.get(name)
+        return None if to is None else FixedGrid(to)
+
+    def sums(self, name: str) -> Grids:
+        """Return the grids of a layer that sums products."""
+        weight = self.trained.weights.get(name) or FixedGrid(self.plan.weights[name])
+        return Grids(weight, self.plan.sum_fraction(self.network, name), self.result(name))
+
+
+def _step(layer: Layer, places: _Places) -> nn.Module:
+    network, plan, result = places.network, places.plan, places.result(layer.name)
     match layer:
         case InputLayer():
             return InputStep(layer.shape, layer.axes, result) if layer in network.inputs else nn.Identity()
         case ConstantLayer():
             return ConstantStep(layer, plan.results[layer.name])
         case Linear():
-            return LinearStep(layer, _grids(layer, network, plan))
+            return LinearStep(layer, places.sums(layer.name))
         case Conv():
             kind = Conv1dStep if len(layer.windows.kernel) == 1 else Conv2dStep
-            return kind(layer, _grids(layer, network, plan))
+            return kind(layer, places.sums(layer.name))
         case Affine():
             return AffineStep(layer, plan.scales[layer.name], plan.sum_fraction(network, layer.name), result)
         case Clip():
@@ -209,7 +242,7 @@ def _step(layer: Layer, network: Network, plan: Plan) -> nn.Module:
         case Concat():
             return ConcatStep()
         case Scan():
-            inside = [_step(inner, network, plan) for inner in layer.body]
+            inside = [_step(inner, places) for inner in layer.body]
             return ScanStep(layer, inside, [plan.word(network, name) for name in layer.state_names])
         case BatchNorm():
             msg = f"{layer.name}: fold batch normalisation before quantising"
@@ -218,9 +251,12 @@ def _step(layer: Layer, network: Network, plan: Plan) -> nn.Module:
             assert_never(layer)
 
 
-def _grids(layer: Linear | Conv, network: Network, plan: Plan) -> Grids:
-    fraction = plan.sum_fraction(network, layer.name)
-    return Grids(plan.weights[layer.name], fraction, plan.results.get(layer.name))
+def _weights(layers: tuple[Layer, ...], steps: nn.ModuleList) -> Iterator[tuple[str, nn.Parameter]]:
+    for layer, step in zip(layers, steps, strict=True):
+        if isinstance(layer, Scan) and isinstance(step, ScanStep):
+            yield from _weights(layer.body, step.steps)
+        elif isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)) and isinstance(step.weight, nn.Parameter):
+            yield layer.name, step.weight
 
 
 def _all_with_weights(layers: tuple[Layer, ...], steps: nn.ModuleList) -> tuple[Layer, ...]:
@@ -234,7 +270,8 @@ def _with_weights(layer: Layer, step: nn.Module) -> Layer:
         return replace(layer, scale=_array(step.scale), bias=_array(step.bias))
     if isinstance(layer, (Linear, Conv)) and isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)):
         assert step.bias is not None  # noqa: S101  # as in keep_dead
-        return replace(layer, weight=_array(step.weight), bias=_array(step.bias))
+        weight = step.weight if isinstance(step.grids.weight, FixedGrid) else step.grids.weight(step.weight)
+        return replace(layer, weight=_array(weight), bias=_array(step.bias))
     return layer
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-SCHEMA = 3
+SCHEMA = 4
 MANIFEST = "quantised.json"
 WEIGHTS = "mantissas.safetensors"
 _LARGEST_MANIFEST = 64 * 2**20

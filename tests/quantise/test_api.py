@@ -10,7 +10,7 @@ from torch import nn
 from fpgaprune.errors import FormatError, InputError
 from fpgaprune.fixed import Overflow, Rounding
 from fpgaprune.prune import Data, Masks, PrunedModel, PruneRecipe, TrainSettings, prune, train
-from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe, api, quantise
+from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe, course, quantise
 from tests.quantise.integers import integers
 
 EPOCHS = TrainSettings(epochs=6, learning_rate=1e-2)
@@ -147,7 +147,7 @@ def test_a_removed_bias_does_not_come_back(data):
 
 
 def test_what_does_not_fit_is_refused_before_training(pruned, data, monkeypatch):
-    monkeypatch.setattr(api, "train", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr(course, "train", lambda *_, **__: pytest.fail("it trained"))
     with pytest.raises(InputError, match=r"widths for 'fc3', which is no layer \(did you mean 'fc"):
         quantise(pruned, data, QuantiseRecipe(layers={"fc3": LayerBits(3)}, fine_tune=EPOCHS), progress=False)
     with pytest.raises(FormatError, match=r"^fc1: its sums may need"):

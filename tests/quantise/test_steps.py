@@ -8,6 +8,7 @@ import torch
 
 from fpgaprune.capture import Add, Affine, Clip, InputLayer, Linear, Network, Reshape, trace
 from fpgaprune.capture.records import Concat, Conv, Function, FunctionKind, Gather, MaxPool, Multiply, Scan
+from fpgaprune.digits import signed_digits
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.prune import Data, Masks, TrainSettings, prunable, train
 from fpgaprune.quantise import QuantisedModel, QuantisedNetwork, QuantiseRecipe
@@ -195,7 +196,13 @@ def test_masks_and_reports_know_the_weights_of_convolutions_and_loops_alone(buil
     layers = freeze(network, plan)
     after = QuantisedModel(layers, ("head",)).by_name
     assert sparsity_of(network, layers) == tuple(
-        LayerSparsity(name, weight.size, np.count_nonzero(weight), np.count_nonzero(after[name].weight))
+        LayerSparsity(
+            name,
+            weight.size,
+            np.count_nonzero(weight),
+            np.count_nonzero(after[name].weight),
+            signed_digits(after[name].weight).sum(),
+        )
         for name, weight in zip(names, weights, strict=True)
     )
 

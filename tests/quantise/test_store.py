@@ -25,13 +25,15 @@ from fpgaprune.quantise import (
     load,
     save,
 )
+from fpgaprune.quantise.compression import Cost, Saved
 from tests.quantise.nets import random_model
 
 RECIPE = QuantiseRecipe(layers={"fc": LayerBits(3)}, fine_tune=TrainSettings())
 REPORT = QuantiseReport(
     folds=(FoldReport("fc", "bn", 1, 2, 3, 4),),
     choices=(Choice("fc", "weight", Fixed(True, 8, 3), 0.125, 0.0),),
-    sparsity=(LayerSparsity("fc", 10, 5, 4),),
+    sparsity=(LayerSparsity("fc", 10, 5, 4, 6),),
+    saved=Saved(Cost.ADDER_BITS, 120.5, 60.25),
     history=History((Record(0, 1, 0.5, 0.1, 0.9),)),
     metric_before=0.9,
     metric_after=0.875,
@@ -102,10 +104,10 @@ LAYER = {"kind": "QuantisedInput", "name": "x", "shape": [2], "format": "ap_fixe
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"schema": 99}, "quantised.json has the schema 99, this version reads 3; quantise again"),
+        ({"schema": 99}, "quantised.json has the schema 99, this version reads 4; quantise again"),
         ({"sha256": "0"}, "mantissas.safetensors is damaged or was changed: its SHA-256 differs from the one in quan"),
         ({"more": 1}, "quantised.json has no field 'more'"),
-        ({"schema": 2, "output": "fc"}, "quantised.json has the schema 2, this version reads 3; quantise again"),
+        ({"schema": 2, "output": "fc"}, "quantised.json has the schema 2, this version reads 4; quantise again"),
         ({"outputs": ["nothing"]}, "the network's output 'nothing' is no layer"),
         ({"outputs": []}, "a network must have at least one output"),
         ({"layers": [LAYER | {"kind": "QuantisedConvs"}]}, r"'QuantisedConvs' is no kind of layer \(did you mean"),
@@ -167,7 +169,7 @@ def test_missing_and_damaged_files_are_refused(folder):
     manifest.write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match=r"quantised.json is no intact JSON"):
         load(folder)
-    manifest.write_text('{"schema": 3}', encoding="utf-8")
+    manifest.write_text('{"schema": 4}', encoding="utf-8")
     with pytest.raises(InputError, match=r"quantised.json lacks layers, output"):
         load(folder)
     manifest.unlink()

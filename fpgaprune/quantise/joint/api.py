@@ -1,0 +1,174 @@
+"""Training that saves digits or bits, and the plan of formats that it ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from fpgaprune.capture.records import Conv, Linear
+from fpgaprune.errors import InputError
+from fpgaprune.fixed import Fixed, bounds, from_float
+from fpgaprune.prune.objectives import default_loss
+from fpgaprune.prune.seeding import mix
+from fpgaprune.quantise.compression import Saved, Saving
+from fpgaprune.quantise.freeze import freeze
+from fpgaprune.quantise.joint.control import Control
+from fpgaprune.quantise.joint.cost import Priced, total
+from fpgaprune.quantise.joint.grids import DigitGrid, ResultGrid, WidthGrid
+from fpgaprune.quantise.nested import every_layer
+from fpgaprune.quantise.places import origin, trainable_results
+from fpgaprune.quantise.steps import QuantisedNetwork, TrainedGrids, keep_dead
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from fpgaprune.capture.network import Network
+    from fpgaprune.prune.history import History
+    from fpgaprune.quantise.compression import Compression
+    from fpgaprune.quantise.course import Course
+    from fpgaprune.quantise.plan import Plan
+
+_CALMER = 0.1
+"""The share of the learning rate with which what is left is trained in the end."""
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A network whose weights lie on the grids of its plan, what became of their cost, and what happened."""
+
+    network: Network
+    plan: Plan
+    saved: Saved
+    history: History
+
+
+def compress(network: Network, plan: Plan, compression: Compression, course: Course) -> Compressed:
+    """Return the network trained so that its weights, and where asked for its results, cost less in hardware.
+
+    Raises:
+        InputError: there are no weights to train, no epochs to do it in, or the budget was not reached.
+    """
+    if not course.settings.epochs:
+        msg = "compress needs training: set fine_tune.epochs to the epochs in which the cost may fall"
+        raise InputError(msg)
+    grids = _grids(network, plan, compression)
+    module = QuantisedNetwork(network, plan, grids).float()
+    layers = _priced(module, network, plan, grids)
+    if not layers:
+        msg = "compress found no weights to train: the network has no dense or convolutional layer of its own"
+        raise InputError(msg)
+    before = float(total(layers, compression.cost))
+    history = _pressed(module, layers, compression, course)
+    after = float(total(layers, compression.cost))
+    _refuse_missed(compression, before, after)
+    pressed, plan = module.network(), _plan(plan, grids)
+    if compression.settle:
+        pressed, settled = _settled(pressed, plan, grids, layers, compression, course)
+        history += settled.at_step(1)
+    return Compressed(pressed, _covering(pressed, plan, grids), Saved(compression.cost, before, after), history)
+
+
+def _grids(network: Network, plan: Plan, compression: Compression) -> TrainedGrids:
+    weights: dict[str, nn.Module] = {}
+    for layer in network.every_layer:
+        if isinstance(layer, (Linear, Conv)) and layer.trainable:
+            to = plan.weights[layer.name]
+            if compression.saving is Saving.DIGITS:
+                weights[layer.name] = DigitGrid(to)
+            else:
+                weights[layer.name] = WidthGrid(to, torch.tensor(layer.weight), compression.granularity)
+    widths = compression.saving is Saving.WIDTHS and compression.results
+    names = trainable_results(network, plan.results) if widths else ()
+    return TrainedGrids(weights, {name: ResultGrid(plan.results[name]) for name in names})
+
+
+def _priced(module: QuantisedNetwork, network: Network, plan: Plan, grids: TrainedGrids) -> list[Priced]:
+    formats = {layer.name: layer.format for layer in every_layer(freeze(network, plan))}
+    found = []
+    for name, weight in module.weights().items():
+        if name not in grids.weights:
+            continue
+        grid, source = grids.weights[name], network.by_name[name].sources[0]
+        assert isinstance(grid, (DigitGrid, WidthGrid))  # noqa: S101  # as made above
+        trained = grids.results.get(origin(network, source))
+        word = formats[source] if source in formats else plan.word(network, source)
+        bits = trained if isinstance(trained, ResultGrid) else word.width - word.signed
+        found.append(Priced(name, weight, grid, bits))
+    return found
+
+
+def _pressed(module: QuantisedNetwork, layers: list[Priced], compression: Compression, course: Course) -> History:
+    steps = course.settings.epochs * sum(1 for _ in course.data.train_batches())
+    control, dead = Control(compression, layers, steps), keep_dead(module)
+    trainable = [grid for grid in module.modules() if isinstance(grid, (WidthGrid, ResultGrid))]
+    base = course.loss or default_loss
+
+    def after_step(model: nn.Module) -> None:
+        dead(model)
+        for grid in trainable:
+            grid.limit_()
+        control.step()
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        error = base(outputs, targets)
+        return error + control.worth * total(layers, compression.cost) if control.worth else error
+
+    return replace(course, loss=loss).train(module, after_step, f"saving {compression.saving.value}")
+
+
+def _settled(
+    network: Network,
+    plan: Plan,
+    grids: TrainedGrids,
+    layers: list[Priced],
+    compression: Compression,
+    course: Course,
+) -> tuple[Network, History]:
+    """Train what is left: each weight keeps its number of digits, or its step, and pruned weights stay pruned."""
+    for layer in layers:
+        if isinstance(layer.grid, DigitGrid):
+            layer.grid.allotted = layer.grid.counts(layer.weight)
+        else:
+            layer.grid.requires_grad_(requires_grad=False)
+    module = QuantisedNetwork(network, plan, TrainedGrids(grids.weights)).float()
+    settings = course.settings
+    calm = replace(
+        settings,
+        epochs=compression.settle,
+        learning_rate=settings.learning_rate * _CALMER,
+        seed=mix(settings.seed, 1),
+    )
+    history = replace(course, settings=calm).train(module, keep_dead(module), "training what is left")
+    return module.network(), history
+
+
+def _plan(plan: Plan, grids: TrainedGrids) -> Plan:
+    """Return the plan with the formats of results as they were trained."""
+    results = {name: grid.format for name, grid in grids.results.items() if isinstance(grid, ResultGrid)}
+    return replace(plan, results={**plan.results, **results})
+
+
+def _covering(network: Network, plan: Plan, grids: TrainedGrids) -> Plan:
+    """Return the plan with weights as wide as they became; the step, and so that of the bias, stays."""
+    weights: dict[str, Fixed] = dict(plan.weights)
+    for name in grids.weights:
+        layer, to = network.by_name[name], weights[name]
+        assert isinstance(layer, (Linear, Conv))  # noqa: S101  # as in _grids
+        whole = np.rint(np.ldexp(layer.weight, to.fraction)).astype(np.int64)
+        wide = to.with_range(*bounds(np.append(whole, 0)))
+        assert np.array_equal(from_float(layer.weight, wide), whole)  # noqa: S101  # they are on the grid
+        weights[name] = wide
+    return replace(plan, weights=weights)
+
+
+def _refuse_missed(compression: Compression, before: float, after: float) -> None:
+    if compression.budget is None or after <= compression.budget:
+        return
+    msg = (
+        f"the budget of {compression.budget:,.0f} {compression.cost.value} was not reached: {before:,.0f} before, "
+        f"{after:,.0f} after; give it more fine_tune.epochs, an earlier end, a higher learning_rate or a larger budget"
+    )
+    raise InputError(msg)
