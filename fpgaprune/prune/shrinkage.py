@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,12 @@ class Kept:
     indices: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        numbers = (self.size, *self.indices)
-        whole = all(type(number) is int for number in numbers)
-        if not whole or not self.indices or list(self.indices) != sorted({*self.indices} & {*range(self.size)}):
+        whole = all(type(number) is int for number in (self.size, *self.indices))
+        if (
+            not whole
+            or not self.indices
+            or any(one >= other for one, other in pairwise((-1, *self.indices, self.size)))
+        ):
             msg = f"the kept channels must be rising indices below their number {self.size}, not {self.indices}"
             raise InputError(msg)
 
@@ -105,7 +109,7 @@ class Shrinkage:
         """Return tensors that have the shapes of weights of ``model``, cut as those were or will be."""
         shrunk = dict(tensors)
         for name, side, kept in self._cuts():
-            for tensor, axis in sides_of(_submodule(model, name))[side].axes.items():
+            for tensor, axis in _all_sides(_submodule(model, name))[side].axes.items():
                 full = f"{name}.{tensor}" if name else tensor
                 if full in shrunk:
                     shrunk[full] = _picked(shrunk[full], axis, kept)
@@ -146,11 +150,16 @@ class Shrinkage:
 
 def sides_of(module: nn.Module) -> Mapping[str, _Axes]:
     """Return side → what a cut of channels on it changes; empty for a module from which none can be cut."""
+    if isinstance(module, nn.PReLU) and module.num_parameters == 1:
+        return {}
+    return _all_sides(module)
+
+
+def _all_sides(module: nn.Module) -> Mapping[str, _Axes]:
+    """Return the sides of a module, also of one that has a single channel left."""
     if isinstance(module, (nn.Conv1d, nn.Conv2d)) and module.groups > 1:
         depthwise = module.groups == module.in_channels == module.out_channels
         return _DEPTHWISE if depthwise else {}
-    if isinstance(module, nn.PReLU) and module.num_parameters == 1:
-        return {}
     return next((sides for kind, sides in _SIDES.items() if isinstance(module, kind)), {})
 
 

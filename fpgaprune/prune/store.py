@@ -15,10 +15,12 @@ from torch import Tensor
 from fpgaprune.errors import InputError
 from fpgaprune.paths import fresh_folder
 from fpgaprune.prune.checks import known_keys, table
+from fpgaprune.prune.forward import copied
 from fpgaprune.prune.history import History
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.recipe import PruneRecipe
+from fpgaprune.prune.shrinkage import Shrinkage
 from fpgaprune.prune.weights import parse_safetensors, with_weights
 
 if TYPE_CHECKING:
@@ -27,19 +29,30 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-SCHEMA = 2
+SCHEMA = 3
 MANIFEST = "pruned.json"
 WEIGHTS = "weights.safetensors"
 MASKS = "masks.safetensors"
 _LARGEST_MANIFEST = 64 * 2**20
-_FIELDS = ("schema", "sparsity", "recipe", "history", "dead_biases", "unbaked", "tensors", "masks", "sha256")
+_FIELDS = (
+    "schema",
+    "sparsity",
+    "recipe",
+    "history",
+    "dead_biases",
+    "unbaked",
+    "tensors",
+    "masks",
+    "shrinkage",
+    "sha256",
+)
 
 
 def save(pruned: PrunedModel, folder: Path, *, force: bool = False) -> None:
     """Write ``pruned`` into a new folder, in one step; the same model gives the same bytes.
 
     ``weights.safetensors`` is an ordinary state dict with the pruned weights at zero; ``masks.safetensors`` holds
-    the masks at eight weights a byte.
+    the masks at eight weights a byte. The channels that were cut out of each layer are told in the manifest.
 
     Raises:
         InputError: the folder exists and ``force`` is not given, it cannot be written, or the model keeps extra
@@ -60,6 +73,8 @@ def save(pruned: PrunedModel, folder: Path, *, force: bool = False) -> None:
 def load(folder: Path, model: nn.Module) -> PrunedModel:
     """Return the pruned model that ``save`` wrote, in a copy of ``model``, which gives the architecture.
 
+    ``model`` is as it was before pruning: the channels that were cut out of the pruned one are cut out of the copy.
+
     Raises:
         InputError: a file is missing, damaged or of another schema, or its tensors do not fit the model.
     """
@@ -70,10 +85,12 @@ def load(folder: Path, model: nn.Module) -> PrunedModel:
     try:
         _refuse_other_tensors(weights, table("tensors", manifest["tensors"]))
         _refuse_other_types(weights, model)
-        masks = _unpacked_masks(packed, table("masks", manifest["masks"]))
+        shrinkage = Shrinkage.from_dict(table("shrinkage", manifest["shrinkage"]))
+        shrunk = copied(model)
+        shrinkage.cut_(shrunk)
         return PrunedModel(
-            module=with_weights(model, weights).eval(),
-            masks=masks,
+            module=with_weights(shrunk, weights).eval(),
+            masks=_unpacked_masks(packed, table("masks", manifest["masks"]), shrinkage),
             recipe=_recipe(manifest["recipe"]),
             history=History.from_dict(manifest["history"]),
             dead_biases=_dead_biases(table("dead_biases", manifest["dead_biases"])),
@@ -109,6 +126,7 @@ def _manifest(pruned: PrunedModel, state: Mapping[str, Tensor], files: Mapping[s
         "unbaked": pruned.unbaked,
         "tensors": {name: _signature(tensor) for name, tensor in state.items()},
         "masks": {name: {"shape": list(mask.shape), "nonzeros": masks.nonzeros(name)} for name, mask in masks.items()},
+        "shrinkage": masks.shrinkage.to_dict(),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
 
@@ -171,9 +189,10 @@ def _packed(mask: Tensor) -> Tensor:
     return torch.from_numpy(np.packbits(mask.cpu().numpy()))
 
 
-def _unpacked_masks(packed: Mapping[str, Tensor], listed: Mapping[str, object]) -> Masks:
+def _unpacked_masks(packed: Mapping[str, Tensor], listed: Mapping[str, object], shrinkage: Shrinkage) -> Masks:
     known_keys(MASKS, packed, listed)
-    return Masks({name: _unpacked(name, packed.get(name), table(name, entry)) for name, entry in listed.items()})
+    tensors = {name: _unpacked(name, packed.get(name), table(name, entry)) for name, entry in listed.items()}
+    return Masks(tensors, shrinkage)
 
 
 def _unpacked(name: str, packed: Tensor | None, entry: Mapping[str, object]) -> Tensor:

@@ -72,3 +72,36 @@ def test_a_shared_bias_is_dead_only_where_all_its_neurons_are():
 def test_masks_of_another_model_are_refused(mlp):
     with pytest.raises(InputError, match="no mask for the weight"):
         dead_outputs(mlp, Masks({}))
+
+
+@pytest.mark.parametrize(("kind", "gates", "candidate"), [(nn.RNN, 1, 0), (nn.LSTM, 4, 2), (nn.GRU, 3, 2)])
+def test_candidates_of_dead_hidden_units_are_found(kind, gates, candidate):
+    model = nn.ModuleDict({"rnn": kind(2, 3, num_layers=2, bidirectional=True)})
+    model.rnn.weight_ih_l1_reverse.data.view(gates, 3, 6)[:, 1] = 0
+    model.rnn.weight_hh_l1_reverse.data.view(gates, 3, 3)[:, 1] = 0
+    model.rnn.weight_ih_l0.data[:] = 0  # the state still has a part in these units
+    entry = (candidate * 3 + 1,)
+    assert dead_biases(model, Masks.of_nonzeros(model)) == {
+        "rnn.bias_ih_l1_reverse": entry,
+        "rnn.bias_hh_l1_reverse": entry,
+    }
+    assert dead_outputs(model, Masks.of_nonzeros(model)) == {}
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_one_gate_with_weights_keeps_a_hidden_unit_alive(kind):
+    model = nn.Sequential(kind(2, 3))
+    for weight in (model[0].weight_ih_l0, model[0].weight_hh_l0):
+        weight.data[:-3] = 0
+    assert dead_biases(model, Masks.of_nonzeros(model)) == {}
+    assert (
+        dead_biases(
+            nn.Sequential(kind(2, 3, bias=False)),
+            Masks({"0.weight_ih_l0": _none(kind, 2)} | {"0.weight_hh_l0": _none(kind, 3)}),
+        )
+        == {}
+    )
+
+
+def _none(kind, columns):
+    return torch.zeros(len(kind(2, 3).weight_ih_l0), columns, dtype=torch.bool)

@@ -147,7 +147,7 @@ def test_an_oversized_manifest_is_refused(folder, mlp, monkeypatch):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"schema": 1}, "has the schema 1, this version reads 2"),
+        ({"schema": 1}, "has the schema 1, this version reads 3"),
         ({"schema": None}, "has the schema None"),
         ({"recipes": 1}, "has no field 'recipes' .did you mean 'recipe'"),
         ({"sha256": []}, "sha256 must be a table"),
@@ -158,6 +158,13 @@ def test_an_oversized_manifest_is_refused(folder, mlp, monkeypatch):
         ({"history": {"records": [{}]}}, r"history\.records\[0\] lacks"),
         ({"dead_biases": {"0.bias": ["x"]}}, r"dead_biases\.0\.bias must be a list of integers"),
         ({"unbaked": "x"}, "unbaked must be a list of names"),
+        ({"shrinkage": []}, "shrinkage must be a table"),
+        (
+            {"shrinkage": {"0": {"outputs": {"size": 16, "kept": [0, 99]}}}},
+            "must be rising indices below their number 16",
+        ),
+        ({"shrinkage": {"0": {"outputs": {"size": 2**60, "kept": [0]}}}}, r"has not the \d+ outputs from which"),
+        ({"shrinkage": {"0": {"outputs": {"size": 16, "kept": [0]}}}}, r"'0\.weight' has the shape"),
     ],
 )
 def test_manifests_that_lie_are_refused(folder, mlp, fields, message):

@@ -15,6 +15,7 @@ from fpgaprune.prune.seeding import generator
 from fpgaprune.prune.shrinkage import INPUTS, OUTPUTS, Kept, Shrinkage, channels, sides_of
 from fpgaprune.prune.structures.cutting import cut_changes
 from fpgaprune.prune.structures.dependencies import traced
+from fpgaprune.prune.structures.output_layers import output_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,7 @@ _WIRES = (
     OPTYPE.UNBIND,
     OPTYPE.EXPAND,
     OPTYPE.SLICE,
+    OPTYPE.OUTPUT,
 )
 
 
@@ -71,8 +73,10 @@ def coupled_channels(model: nn.Module, x: Tensors) -> tuple[Coupled | Fixed, ...
     """
     copy = copied(model).requires_grad_(requires_grad=True).eval()
     run(copy, x)  # says better than a trace does if inputs do not fit
+    last = output_layers(copy, x)
     names = {module: name for name, module in copy.named_modules()}
-    return tuple(_tried(copy, x, each) for each in _all_coupled(traced(copy, x), names))
+    found = (_inner(each, last) for each in _all_coupled(traced(copy, x), names))
+    return tuple(_tried(copy, x, each) for each in found)
 
 
 def cut_of(found: Iterable[tuple[Coupled, Tensor]]) -> Shrinkage:
@@ -108,8 +112,6 @@ def _coupled(graph: Any, names: Mapping[nn.Module, str], root: str, module: nn.M
     members: dict[tuple[str, str], Tensor] = {}
     for item in graph.get_pruning_group(module, prune, list(range(count))):
         target = item.dep.target
-        if target.type == OPTYPE.OUTPUT:
-            return Fixed(root, "they are outputs of the model")
         if target.type in _WIRES or (isinstance(target.module, nn.PReLU) and target.module.num_parameters == 1):
             continue
         side = OUTPUTS if graph.is_out_channel_pruning_fn(item.dep.handler) else INPUTS
@@ -121,6 +123,12 @@ def _coupled(graph: Any, names: Mapping[nn.Module, str], root: str, module: nn.M
         unit[item.idxs] = torch.tensor(item.root_idxs)
         members[names[target.module], side] = unit
     return Coupled(root, count, members)
+
+
+def _inner(found: Coupled | Fixed, last: set[str]) -> Coupled | Fixed:
+    """Return coupled channels as they are if none of them is an output of the model."""
+    outputs = isinstance(found, Coupled) and last & set(found.makers)
+    return Fixed(found.root, "they are outputs of the model") if outputs else found
 
 
 def _tried(model: nn.Module, x: Tensors, found: Coupled | Fixed) -> Coupled | Fixed:
