@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpgaprune.prune.api import prune
-from fpgaprune.prune.criteria import CRITERIA, Context, Criterion
+from fpgaprune.prune.criteria import CRITERIA, Context, Criterion, LoopWarning
 from fpgaprune.prune.data import Batch, Data
 from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
 from fpgaprune.prune.explain import Histogram, Histograms, SensitivityCurves, histograms, sensitivity_curves
@@ -39,6 +39,7 @@ __all__ = [
     "Histograms",
     "History",
     "Hooks",
+    "LoopWarning",
     "Loss",
     "Masks",
     "Metric",

@@ -7,6 +7,7 @@ from fpgaprune.prune.criteria.context import DATA_FREE, Context, Criterion, Scor
 from fpgaprune.prune.criteria.first_order import sensitivity_first, snip, taylor
 from fpgaprune.prune.criteria.movement import movement
 from fpgaprune.prune.criteria.plain import magnitude, random
+from fpgaprune.prune.criteria.rows import LoopWarning
 from fpgaprune.prune.criteria.second_order import fisher, obd, sensitivity_second
 from fpgaprune.prune.criteria.wanda import wanda
 
@@ -24,4 +25,4 @@ CRITERIA: dict[str, Criterion] = {
     "obd": obd,
 }
 
-__all__ = ["CRITERIA", "DATA_FREE", "Context", "Criterion", "Scores", "Weights"]
+__all__ = ["CRITERIA", "DATA_FREE", "Context", "Criterion", "LoopWarning", "Scores", "Weights"]

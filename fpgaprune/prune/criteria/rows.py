@@ -23,6 +23,10 @@ RowFunction: TypeAlias = Callable[..., dict[str, Tensor]]
 _ELEMENTS = 2**23
 
 
+class LoopWarning(UserWarning):
+    """A criterion computes one by one what it computes at once elsewhere: slower, with the same scores."""
+
+
 def at_once(function: RowFunction, *arguments: Tensors) -> dict[str, Tensor]:
     """Return the results for all rows, the entries of the first dimension, stacked: by one call under vmap."""
     with warnings.catch_warnings():
@@ -54,9 +58,9 @@ def refusal(function: RowFunction, *arguments: Tensors) -> str | None:
 
 
 def announce_loop(what: str, reason: str) -> None:
-    """Warn that ``what`` are taken one by one, which is slower and gives the same scores."""
+    """Warn that ``what`` are taken one by one."""
     msg = f"{what} are taken one by one, which is slow: torch.func.vmap cannot take the model ({reason})"
-    warnings.warn(msg, stacklevel=2)
+    warnings.warn(msg, LoopWarning, stacklevel=2)
 
 
 def rows_at_once(elements: int) -> int:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.criteria import ablation, rows
+from fpgaprune.prune.criteria import LoopWarning, ablation, rows
 from fpgaprune.prune.criteria.ablation import sensitivity
 from fpgaprune.prune.forward import copied
 from fpgaprune.prune.masks import prunable
@@ -46,7 +46,7 @@ def test_it_is_the_change_of_the_loss_over_the_weight(name):
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
 def test_what_vmap_cannot_take_is_removed_one_by_one_and_told(name):
     model, data = make_net(name), make_data(NETS[name][1])
-    with pytest.warns(UserWarning, match=rf"^the weights of cells\.weight_ih_l0, .*Batching rule.*{name}") as told:
+    with pytest.warns(LoopWarning, match=rf"^the weights of cells\.weight_ih_l0, .*Batching rule.*{name}") as told:
         scores = sensitivity(prunable(model), make_context(model, data))
     assert len(told) == 1
     assert "classes.weight" not in str(told[0].message)  # behind the recurrent layer, vmap can

@@ -64,7 +64,7 @@ def test_the_block_leaves_no_setting_behind_even_when_it_fails():
     def enter_and_fail():
         with torch.no_grad(), replica("test", prunable(model), make_context(model, data)):
             assert torch.is_grad_enabled()
-            assert settings() != before
+            assert settings()[:3] == (False, False, False)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -5,7 +5,7 @@ import torch
 
 from fpgaprune.errors import InputError
 from fpgaprune.prune.criteria import rows
-from fpgaprune.prune.criteria.rows import announce_loop, at_once, one_by_one, picked, refusal, rows_at_once
+from fpgaprune.prune.criteria.rows import LoopWarning, announce_loop, at_once, one_by_one, picked, refusal, rows_at_once
 
 
 def affine(x, several):
@@ -48,7 +48,7 @@ def test_slow_mappings_of_torch_are_silent():
 
 
 def test_loops_are_announced():
-    with pytest.warns(UserWarning, match=r"^the samples are taken one by one, .* \(why\)$"):
+    with pytest.warns(LoopWarning, match=r"^the samples are taken one by one, .* \(why\)$"):
         announce_loop("the samples", "why")
 
 

@@ -10,7 +10,7 @@ from torch.func import functional_call
 
 from fpgaprune.errors import InputError
 from fpgaprune.prune import TrainSettings, train
-from fpgaprune.prune.criteria import per_sample, rows
+from fpgaprune.prune.criteria import LoopWarning, per_sample, rows
 from fpgaprune.prune.criteria.ablation import sensitivity
 from fpgaprune.prune.criteria.first_order import sensitivity_first
 from fpgaprune.prune.criteria.second_order import fisher, obd, sensitivity_second
@@ -101,7 +101,7 @@ def flat(scores):
 def test_fisher_squares_the_gradient_of_each_sample(net):
     model, data = net
     if any(isinstance(module, nn.RNNBase) for module in model.modules()):
-        with pytest.warns(UserWarning, match=r"^the samples are taken one by one"):
+        with pytest.warns(LoopWarning, match=r"^the samples are taken one by one"):
             scores = fisher(prunable(model), make_context(model, data))
     else:
         scores = fisher(prunable(model), make_context(model, data))
@@ -123,7 +123,7 @@ def test_loops_and_vmap_agree(name, criterion, monkeypatch):
     model, data = make_net(name), make_data(NETS[name][1])
     mapped = criterion(prunable(model), make_context(model, data))
     monkeypatch.setattr(per_sample, "refusal", lambda *_: "as the test says")
-    with pytest.warns(UserWarning, match="as the test says"):
+    with pytest.warns(LoopWarning, match="as the test says"):
         looped = criterion(prunable(model), make_context(model, data))
     for key in mapped:
         torch.testing.assert_close(looped[key], mapped[key], rtol=1e-9, atol=1e-15)

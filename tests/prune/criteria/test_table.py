@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.criteria import CRITERIA, DATA_FREE, Context
+from fpgaprune.prune.criteria import CRITERIA, DATA_FREE, Context, LoopWarning
 from fpgaprune.prune.forward import copied
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss
@@ -27,7 +27,7 @@ def criterion(name):
 
     def call(weights, context):
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*are taken one by one")
+            warnings.simplefilter("ignore", LoopWarning)
             return CRITERIA[name](weights, context)
 
     return call
