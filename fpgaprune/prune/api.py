@@ -9,6 +9,7 @@ from fpgaprune.prune.checks import refuse_broken_model
 from fpgaprune.prune.dead import dead_biases
 from fpgaprune.prune.masks import prunable
 from fpgaprune.prune.pruned import PrunedModel
+from fpgaprune.prune.resume import resumed_run
 from fpgaprune.prune.run import Run
 from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.torch_masks import baked_copy
@@ -17,6 +18,8 @@ from fpgaprune.prune.training.hooks import Hooks
 from fpgaprune.prune.training.trainer import Means
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import nn
 
@@ -36,6 +39,7 @@ def prune(
     train_step: TrainStep | None = None,
     hooks: Hooks | None = None,
     device: str | torch.device | None = None,
+    checkpoint: Path | None = None,
 ) -> PrunedModel:
     """Return a pruned copy of ``model``, trained after each step; equal arguments give equal weights.
 
@@ -43,12 +47,13 @@ def prune(
     'rigl' they are an initialisation, from which the network is trained. ``loss``, ``metric``, ``train_step``,
     ``hooks`` and ``device`` are those of ``train``, for each training of the run. Where a stage asks for a validation
     part, all of them keep the same samples out. Hooks of torch.nn.utils.prune are baked into the copy. ``data`` may be
-    None where nothing is trained; the history is empty then.
+    None where nothing is trained; the history is empty then. ``checkpoint`` is a folder that is kept up to date after
+    each epoch; a call with the same arguments goes on from there, and ends with the same result, bit for bit.
 
     Raises:
         DivergedError: a training diverged before any of its epochs was of use.
         InputError: the model has no prunable weights or holds NaN or infinities, the recipe names unknown layers,
-            the data is missing, empty or does not fit the model, or the device cannot be used.
+            the data is missing, empty or does not fit the model, or the device or the checkpoint cannot be used.
     """
     copy, unbaked = baked_copy(model)
     refuse_broken_model(copy)
@@ -62,7 +67,8 @@ def prune(
         raise InputError(msg)
     means = Means(loss, metric, train_step, hooks or Hooks(), progress)
     with on_device(copy, usable_device(device, copy)):
-        masks, history = Run(copy, _split(data, recipe), recipe, means).all_turns()
+        run = Run(copy, _split(data, recipe), recipe, means)
+        masks, history = run.all_turns() if checkpoint is None else resumed_run(run, checkpoint)
     return PrunedModel(copy.eval(), masks, recipe, history, dead_biases(copy, masks), unbaked)
 
 

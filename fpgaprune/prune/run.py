@@ -14,10 +14,10 @@ from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.schedule import Schedule
-from fpgaprune.prune.seeding import mix
+from fpgaprune.prune.seeding import local_seed, mix
 from fpgaprune.prune.select import below
+from fpgaprune.prune.snapshot import put_back, tensors_of
 from fpgaprune.prune.structures import Goal, Subject
-from fpgaprune.prune.training.moment import put_back, tensors_of
 from fpgaprune.prune.training.trainer import Means, Trainer
 from fpgaprune.prune.training.wiring import Wiring
 from fpgaprune.prune.turns import Turn, turns
@@ -70,10 +70,13 @@ class Run:
         Raises:
             InputError: as ``prune``.
         """
-        state = state or self._begun()
+        if state is None:
+            with local_seed(self.recipe.seed):
+                state = self._begun()
         for turn in turns(self.recipe)[state.turns :]:
             if not state.begun:
-                state = self._prepared(turn, state)
+                with local_seed(self.recipe.seed, turn.step, turn.within):
+                    state = self._prepared(turn, state)
                 self._keep(state)
             state = self._trained(turn, state, moment)
             moment = None

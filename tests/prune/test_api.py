@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import copy
 import math
+import random
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,14 +15,16 @@ from fpgaprune.errors import InputError
 from fpgaprune.prune.api import prune
 from fpgaprune.prune.data import Data
 from fpgaprune.prune.dead import DeadBias
+from fpgaprune.prune.history import EventKind
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope, pruned_count
 from fpgaprune.prune.settings import TrainSettings
+from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.stage import Stage
-from fpgaprune.prune.training import train
+from fpgaprune.prune.training import DivergedError, Hooks, TrainingWarning, train
 
 NO_TRAINING = TrainSettings(epochs=0)
 SHORT = TrainSettings(epochs=1, learning_rate=0.01)
@@ -71,6 +76,63 @@ def test_runs_repeat_bit_for_bit(mlp, data, data_of):
     assert one.masks == two.masks
     assert one.history == two.history
     assert not same(one.module, other.module)
+
+
+def test_noise_of_the_data_repeats_too_wherever_the_generators_are(mlp, data):
+    class Noisy:
+        def __iter__(self):
+            source: Any = np.random
+            return ((x + source.normal() + random.gauss(0, 1) + torch.randn(1), y) for x, y in data.train)
+
+    noisy, recipe = Data(Noisy(), Noisy()), PruneRecipe(0.5, "taylor", fine_tune=SHORT)
+    one = prune(mlp, noisy, recipe)
+    torch.rand(1)
+    random.gauss(0, 1)
+    two = prune(mlp, noisy, recipe)
+    assert one.history == two.history
+    assert same(one.module, two.module)
+
+
+def test_all_stages_keep_the_same_samples_out(mlp, data):
+    seen = []
+    first = Stage(0.2, fine_tune=SHORT)
+    settings = TrainSettings(epochs=2, learning_rate=0.01, validation=0.25)
+    recipe = PruneRecipe(0.5, fine_tune=settings, first=(first,))
+
+    def step(model, batch):
+        seen.append(batch[0])
+        return default_loss(model(batch[0]), batch[1])
+
+    pruned = prune(mlp, data, recipe, train_step=step)
+    split = split_validation(data, 0.25)
+    assert len(torch.cat(seen)) == 3 * 36
+    assert not (torch.cat(seen)[:, None] == split.validation.x).all(2).any()
+    assert all(record.validation is not None for record in pruned.history.records)
+    assert pruned.history.final.validation == evaluate_metric(pruned.module, split, part="validation")
+
+
+def test_hooks_and_devices_reach_the_training(mlp, data):
+    seen = Hooks(on_epoch_end=lambda _, record: record.epoch == 1)
+    recipe = PruneRecipe(0.5, fine_tune=TrainSettings(epochs=4))
+    events = prune(mlp, data, recipe, hooks=seen, device="cpu").history.events
+    assert [(event.step, event.epoch, event.kind) for event in events] == [(1, 1, EventKind.STOPPED_BY_HOOK)]
+    with pytest.raises(InputError, match="the device 'meta' cannot be used"):
+        prune(mlp, data, recipe, device="meta")
+
+
+def test_divergence_is_told_in_the_history_of_its_step(mlp, data):
+    def explode(model, record):
+        if record.epoch == 2:
+            model[0].bias.data.fill_(math.nan)
+
+    recipe = PruneRecipe(0.8, schedule="cubic", steps=2, fine_tune=TrainSettings(epochs=3, learning_rate=0.01))
+    with pytest.warns(TrainingWarning, match="went back to epoch 1"):
+        pruned = prune(mlp, data, recipe, hooks=Hooks(on_step_end=explode))
+    diverged = [(event.step, event.epoch) for event in pruned.history.events if event.kind is EventKind.DIVERGED]
+    assert diverged == [(1, 2), (2, 2)]
+    assert Masks.of_nonzeros(pruned.module) == pruned.masks
+    with pytest.raises(DivergedError, match="training loss became nan in epoch 1; lower learning_rate"):
+        prune(mlp, data, recipe, train_step=lambda model, batch: model(batch[0]).sum() * math.nan)
 
 
 def test_the_history_tells_each_step(mlp, data):

@@ -9,10 +9,13 @@ from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.training.diverged import DivergedError, TrainingWarning
 from fpgaprune.prune.training.environment import on_device, usable_device
 from fpgaprune.prune.training.hooks import AfterStep, Hooks, StepRecord
+from fpgaprune.prune.training.resume import resumed_training
 from fpgaprune.prune.training.trainer import Means, Trainer
 from fpgaprune.prune.training.wiring import Wiring
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import nn
 
@@ -36,6 +39,8 @@ def train(
     train_step: TrainStep | None = None,
     hooks: Hooks | None = None,
     device: str | torch.device | None = None,
+    checkpoint: Path | None = None,
+    purpose: str = "",
     progress: bool = True,
     label: str = "training",
 ) -> History:
@@ -44,17 +49,21 @@ def train(
     With ``masks``, pruned weights get no gradient and are set to zero after each step, so neither momentum nor
     weight decay nor ``after_step`` revives them. ``train_step`` takes the place of the model's outputs and ``loss``.
     The model is on ``device`` while it is trained; ``auto`` is CUDA where there is one, and None where it is already.
+    ``checkpoint`` is a folder that is kept up to date after each epoch; a call with the same arguments goes on from
+    there. ``purpose`` is what else the training depends on, such as a recipe, so that one for another is refused.
     Where the data has a validation part, or the settings split one off, the weights are those of its best epoch in the
     end. The global random generators of torch are left as they were.
 
     Raises:
         DivergedError: the loss or a weight became NaN or infinite before any epoch was of use; the weights are those
             from before. After one, the best epoch's are put back, with a `TrainingWarning` and an event.
-        InputError: the masks or the data do not fit the model, the device cannot be used, or there is nothing to train.
+        InputError: the masks or the data do not fit the model, the device or the checkpoint cannot be used, or there is
+            nothing to train.
     """
     with on_device(model, usable_device(device, model)):
         wiring = Wiring(model, masks, after_step)
         if not settings.epochs:
             return History()
         means = Means(loss, metric, train_step, hooks or Hooks(), progress)
-        return Trainer(model, split_validation(data, settings.validation), settings, wiring, means, label).run()
+        trainer = Trainer(model, split_validation(data, settings.validation), settings, wiring, means, label)
+        return trainer.run() if checkpoint is None else resumed_training(trainer, checkpoint, purpose)

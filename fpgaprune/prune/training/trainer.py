@@ -18,11 +18,12 @@ from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.progress import progress_bar
 from fpgaprune.prune.seeding import local_seed, put_back_random, random_state
+from fpgaprune.prune.snapshot import put_back, tensors_of
 from fpgaprune.prune.training.diverged import DivergedError, TrainingWarning
 from fpgaprune.prune.training.environment import repeatable
 from fpgaprune.prune.training.hooks import Hooks
 from fpgaprune.prune.training.loop import Loop
-from fpgaprune.prune.training.moment import Best, Course, Moment, put_back, tensors_of
+from fpgaprune.prune.training.moment import Best, Course, Moment
 from fpgaprune.prune.training.optimisers import make_optimiser, restore_state, state_of
 
 if TYPE_CHECKING:
