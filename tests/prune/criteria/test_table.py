@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from fpgaprune.errors import InputError
+from fpgaprune.prune import PruneRecipe, TrainSettings, prune
 from fpgaprune.prune.criteria import CRITERIA, DATA_FREE, Context, LoopWarning
 from fpgaprune.prune.forward import copied
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss
+from fpgaprune.prune.select import pruned_count
 from tests.prune.criteria.nets import make_data, make_net
 
 
@@ -44,6 +46,14 @@ def test_every_net_gets_finite_repeatable_scores_of_its_shapes(criterion, net):
         assert scores[name].isfinite().all()
         assert not scores[name].requires_grad
         assert torch.equal(scores[name], again[name])
+
+
+@pytest.mark.parametrize(("schedule", "steps"), [("one-shot", 1), ("cubic", 3)])
+def test_recipes_prune_exactly_and_repeat(name, schedule, steps, mlp, data):
+    recipe = PruneRecipe(0.73, criterion=name, schedule=schedule, steps=steps, fine_tune=TrainSettings(epochs=0))
+    one, two = (prune(mlp, data, recipe, progress=False).masks for _ in range(2))
+    assert one.count - one.kept == pruned_count(0.73, 176)
+    assert one == two
 
 
 def test_nothing_of_the_caller_is_touched(criterion, net):
