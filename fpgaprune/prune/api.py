@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import refuse_broken_model
 from fpgaprune.prune.dead import dead_biases
-from fpgaprune.prune.masks import prunable
+from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.resume import resumed_run
 from fpgaprune.prune.run import Run
 from fpgaprune.prune.split import split_validation
+from fpgaprune.prune.structures import Subject
 from fpgaprune.prune.torch_masks import baked_copy
 from fpgaprune.prune.training.environment import on_device, usable_device
 from fpgaprune.prune.training.hooks import Hooks
@@ -61,7 +62,7 @@ def prune(
         msg = "the model has no weights that can be pruned (Linear, Conv1d, Conv2d, RNN, LSTM, GRU, attention)"
         raise InputError(msg)
     for stage in recipe.stages:
-        stage.structure.targets(copy, stage.layers)
+        stage.structure.check(Subject(copy, Masks.full(copy), data), stage.layers)
     if data is None and any(stage.fine_tune.epochs for stage in recipe.stages):
         msg = "there is no data to fine-tune on; give data, or set fine_tune.epochs to 0"
         raise InputError(msg)

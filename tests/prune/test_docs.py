@@ -12,6 +12,7 @@ from fpgaprune.prune import CRITERIA, PruneRecipe
 from fpgaprune.prune.criteria import DATA_FREE, ablation, per_sample
 from fpgaprune.prune.criteria.context import Context
 from fpgaprune.prune.criteria.movement import LEARNING_RATE
+from fpgaprune.prune.structures import STRUCTURES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "pruning.md").read_text(encoding="utf-8")
 
@@ -48,3 +49,8 @@ def test_the_bounds_are_those_of_the_code():
     assert f"at most {per_sample.MOST_OUTPUTS} outputs" in flowing
     assert f"learning rate of {LEARNING_RATE}" in flowing
     assert f"`samples` training samples ({Context.samples} unless" in flowing
+
+
+def test_every_structure_is_in_the_table():
+    table = TEXT.split("## Structures")[1].split("```")[0]
+    assert re.findall(r"^\| `([A-Za-z: ]+)` \|", table, re.MULTILINE) == list(STRUCTURES)

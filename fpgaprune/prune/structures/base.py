@@ -114,6 +114,14 @@ class Structure(ABC):
                 refuse(target, problem)
         return found
 
+    def check(self, subject: Subject, layers: Mapping[str, float]) -> None:
+        """Refuse a model that cannot be pruned so, or own sparsities of layers that cannot.
+
+        Raises:
+            InputError: as `targets`, or where the model must run, there is no data or nothing may be pruned.
+        """
+        self.targets(subject.model, layers)
+
     def misfit(self, target: Target, weight: Tensor) -> str:  # noqa: ARG002  # those that can misfit read them
         """Return why a tensor of the right kind cannot take the structure, and what it can take, or nothing."""
         return ""

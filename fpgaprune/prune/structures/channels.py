@@ -33,6 +33,10 @@ class Channels(Structure):
 
     form: ClassVar[str] = "channels"
 
+    def check(self, subject: Subject, layers: Mapping[str, float]) -> None:
+        """Refuse a model without channels that can be cut out, or own sparsities of layers that have none."""
+        self._units(subject, layers)
+
     def share(self, subject: Subject, layers: Mapping[str, float]) -> float:
         """Return the share of the units without an own sparsity that are cut out or have no weight left."""
         found = self._units(subject, layers)

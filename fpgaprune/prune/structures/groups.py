@@ -80,6 +80,10 @@ class Grouped(Structure):
             InputError: there are none that may be pruned.
         """
 
+    def check(self, subject: Subject, layers: Mapping[str, float]) -> None:
+        """Refuse a model without groups that may be pruned, or own sparsities of layers that have none."""
+        self._groups(subject, layers)
+
     def share(self, subject: Subject, layers: Mapping[str, float]) -> float:
         """Return the share of the groups without an own sparsity that have no weight left."""
         pool = [group for group in self._groups(subject, layers) if group.sparsity is None]

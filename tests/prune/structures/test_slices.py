@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune import DeadBias, Masks
+from fpgaprune.prune import DeadBias, Masks, PruneRecipe, Stage, TrainSettings, prune
 from tests.structured import Attention, Residual, Sequence, cnn, data_for, mlp, pruned_by, seeded
 
 IMAGES = data_for(2, 8, 8)
@@ -88,6 +88,16 @@ def test_columns_of_recurrent_and_attention_layers():
 def test_outputs_of_the_model_cannot_be_pruned(model, structure, layers, message):
     with pytest.raises(InputError, match=message):
         pruned_by(model(), structure, data_for(8), layers=layers)
+
+
+def test_recipes_that_cannot_be_followed_are_refused_before_anything_is_trained():
+    def train_step(*_):
+        raise AssertionError
+
+    first = (Stage(0.5, fine_tune=TrainSettings(epochs=1)),)
+    recipe = PruneRecipe(0.5, structure="neurons", layers={"4": 0.5}, first=first)
+    with pytest.raises(InputError, match=r"layers\.4: its neurons are outputs of the model"):
+        prune(mlp(), data_for(8), recipe, train_step=train_step, progress=False)
 
 
 def test_layers_have_sparsities_of_their_own():
