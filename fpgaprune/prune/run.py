@@ -109,8 +109,9 @@ class Run:
         stage, seed = turn.stage, self.recipe.seed
         if stage.schedule is Schedule.RIGL:
             return first_masks(self.model, stage, seed, state.masks)
-        loss = self.means.loss or default_loss
-        context = Context(self.model, self.data, loss, seed, state.masks, stage.samples, self.means.progress)
+        means, masks = self.means, state.masks
+        loss = means.loss or default_loss
+        context = Context(self.model, self.data, loss, seed, masks, stage.samples, means.progress, means.train_step)
         scores = CRITERIA[stage.criterion](prunable(self.model), context)
         if stage.threshold is not None:
             return below(scores, stage.threshold, state.masks)

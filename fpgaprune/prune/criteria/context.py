@@ -14,7 +14,7 @@ from fpgaprune.prune.checks import integer
 if TYPE_CHECKING:
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.masks import Masks
-    from fpgaprune.prune.objectives import Loss
+    from fpgaprune.prune.objectives import Loss, TrainStep
 
 #: State-dict name → weight, as ``prunable`` returns them.
 Weights: TypeAlias = Mapping[str, nn.Parameter]
@@ -30,7 +30,8 @@ class Context:
     """What a criterion may look at besides the weights; it changes none of it.
 
     ``masks`` are those so far, None where nothing is pruned. A criterion that needs data takes at most ``samples``
-    of the training data. ``progress`` lets one that takes long show a bar.
+    of the training data. ``progress`` lets one that takes long show a bar. ``train_step``, where the caller trains by
+    one, takes the place of the model's outputs and ``loss``.
 
     Raises:
         InputError: ``samples`` is no positive integer.
@@ -43,6 +44,7 @@ class Context:
     masks: Masks | None = None
     samples: int = 1024
     progress: bool = False
+    train_step: TrainStep | None = None
 
     def __post_init__(self) -> None:
         integer("samples", self.samples, low=1)

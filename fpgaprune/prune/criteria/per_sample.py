@@ -58,8 +58,8 @@ def hessian_diagonal(work: Replica, criterion: str) -> dict[str, Tensor]:
     convolutions, batch norm in evaluation. Elsewhere the curvature of the activations is left out.
 
     Raises:
-        InputError: a sample has more than `MOST_OUTPUTS` outputs, a derivative is NaN or infinite, or the loss of a
-            batch is not the mean over its samples.
+        InputError: a sample has more than `MOST_OUTPUTS` outputs, a derivative is NaN or infinite, the loss of a
+            batch is not the mean over its samples, or there is a train_step.
     """
     outputs = _outputs(work, criterion)
     at_once_, one_by_one_ = (partial(_curvature, work, chunk) for chunk in (None, 1))
@@ -98,6 +98,9 @@ def _alone(x: Tensors, y: Tensors) -> Batch:
 @torch.no_grad()
 def _outputs(work: Replica, criterion: str) -> int:
     """Return how many outputs a sample has."""
+    if work.train_step is not None:
+        msg = f"the criterion {criterion!r} needs the loss of the outputs, not a train_step; use 'fisher' or 'taylor'"
+        raise InputError(msg)
     batch = work.batches[0]
     outputs = sum(part.numel() for part in as_tuple(work.outputs(batch[0]))) // count(batch)
     if outputs > MOST_OUTPUTS:

@@ -16,7 +16,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import refuse_nonfinite
 from fpgaprune.prune.criteria.rows import picked
 from fpgaprune.prune.forward import copied, device_of, moved, run
-from fpgaprune.prune.objectives import measured_loss
+from fpgaprune.prune.objectives import measured_loss, stepped_loss
 from fpgaprune.prune.seeding import local_seed
 from fpgaprune.several import as_tuple, mapped
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fpgaprune.prune.criteria.context import Context, Weights
     from fpgaprune.prune.data import Batch, Data
     from fpgaprune.prune.forward import Tensors
-    from fpgaprune.prune.objectives import Loss
+    from fpgaprune.prune.objectives import Loss, TrainStep
 
 #: What to do about derivatives that are not finite.
 REMEDY = "check the loss and the scale of weights and data"
@@ -44,6 +44,7 @@ class Replica:
     weights: dict[str, nn.Parameter]
     batches: tuple[Batch, ...]
     loss_function: Loss
+    train_step: TrainStep | None = None
 
     @property
     def samples(self) -> int:
@@ -52,8 +53,24 @@ class Replica:
 
     def loss(self, batch: Batch, weights: Mapping[str, Tensor] | None = None) -> Tensor:
         """Return the loss of a batch as a scalar tensor, with other ``weights`` in the place of some."""
+        if weights is None:
+            return self._step(self.model, batch)
+        within = {f"model.{name}": weight for name, weight in weights.items()}
+        loss: Tensor = functional_call(_Stepped(self.model, self._step), within, batch)
+        return loss
+
+    def _step(self, model: nn.Module, batch: Batch) -> Tensor:
+        if self.train_step is not None:
+            return stepped_loss(self.train_step, model, batch)
         x, y = batch
-        return measured_loss(self.loss_function, self.outputs(x, weights), y)
+        return measured_loss(self.loss_function, run(model, x), y)
+
+    def forward(self, batch: Batch) -> None:
+        """Run the model on a batch as training would."""
+        if self.train_step is not None:
+            self._step(self.model, batch)
+        else:
+            self.outputs(batch[0])
 
     def outputs(self, x: Tensors, weights: Mapping[str, Tensor] | None = None) -> Tensors:
         """Return the outputs for inputs of shape (batch, …), with other ``weights`` in the place of some."""
@@ -86,6 +103,17 @@ class Replica:
         return {name: total / sum(map(count, chosen)) for name, total in sums.items()}
 
 
+class _Stepped(nn.Module):
+    """A module whose output is the loss of a batch, so that functional_call replaces weights wherever it reads them."""
+
+    def __init__(self, model: nn.Module, step: TrainStep) -> None:
+        super().__init__()
+        self.model, self.step = model, step
+
+    def forward(self, x: Tensors, y: Tensors) -> Tensor:
+        return self.step(self.model, (x, y))
+
+
 @contextmanager
 def replica(criterion: str, weights: Weights, context: Context, dtype: torch.dtype | None = None) -> Iterator[Replica]:
     """Yield a replica for ``criterion``, in ``dtype`` or the types of the model; equal arguments give equal batches.
@@ -105,7 +133,7 @@ def replica(criterion: str, weights: Weights, context: Context, dtype: torch.dty
         weight.requires_grad_()
     with _differentiable(device_of(model)), local_seed(context.seed):
         batches = tuple(_on(device_of(model), dtype, batch) for batch in first_samples(data, context.samples))
-        yield Replica(model, chosen, batches, context.loss)
+        yield Replica(model, chosen, batches, context.loss, context.train_step)
 
 
 def first_samples(data: Data, samples: int) -> Iterator[Batch]:

@@ -53,8 +53,8 @@ def _sums_of_squares(work: Replica) -> dict[str, Tensor]:
             if (observe := observer(module)) is not None:
                 handle = module.register_forward_pre_hook(_hook(observe, add), with_kwargs=True)
                 hooks.callback(handle.remove)
-        for x, _ in work.batches:
-            work.outputs(x)
+        for batch in work.batches:
+            work.forward(batch)
     _refuse_unseen(sums, seen)
     return sums
 

@@ -115,6 +115,41 @@ def test_a_loader_that_shuffles_by_the_global_generator_repeats(name):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_a_train_step_takes_the_place_of_outputs_and_loss(name):
+    """The model has no forward of its own, and the step reaches into it."""
+
+    class Parts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Linear(6, 5), nn.Linear(5, 3)
+
+    def step(model, batch):
+        return default_loss(model.right(model.left(batch[0]).relu()), batch[1])
+
+    model, data = Parts().double(), make_data((6,))
+    plain = nn.Sequential(model.left, nn.ReLU(), model.right)
+    context = Context(model, data, lambda *_: None, train_step=step)
+    if name in {"obd", "sensitivity-second"}:
+        with pytest.raises(
+            InputError, match=rf"'{name}' needs the loss of the outputs, not a train_step; use 'fisher'"
+        ):
+            CRITERIA[name](prunable(model), context)
+        return
+    scores = CRITERIA[name](prunable(model), context)
+    expected = CRITERIA[name](prunable(plain), Context(plain, data, default_loss))
+    assert [score.tolist() for score in scores.values()] == [score.tolist() for score in expected.values()]
+
+
+def test_recipes_hand_the_train_step_on(mlp, data):
+    def step(model, batch):
+        return (model(batch[0])[:, 0] ** 2).mean()  # the other outputs have no part in it
+
+    recipe = PruneRecipe(0.18, criterion="taylor", fine_tune=TrainSettings(epochs=0))  # 32 of 176
+    masks = prune(mlp, data, recipe, progress=False, train_step=step).masks
+    assert not masks["2.weight"][1:].any()
+    assert masks["0.weight"].all()
+
+
 def test_some_of_the_weights_may_be_asked_for(criterion):
     model, data = make_net("mlp"), make_data((6,))
     chosen = {"2.weight": prunable(model)["2.weight"]}
