@@ -1,23 +1,35 @@
 """Choose strategy, lanes and reuse of each matrix for a board: the best design within a budget."""
 
 from fpgaprune.fit.budget import Aim, Budget, Goal
-from fpgaprune.fit.explain import InfeasibleError
-from fpgaprune.fit.fit import Fitted, Progress, fit, silent
+from fpgaprune.fit.explain import InfeasibleError, Situation, explain
+from fpgaprune.fit.fit import Fitted, Progress, fit, silent, situations, totals
+from fpgaprune.fit.optimise import Choice, least_loss, nearest, tightness
 from fpgaprune.fit.planning import planner
+from fpgaprune.fit.problem import Point, Problem
 from fpgaprune.fit.told import ChosenLayer, chosen_layers, chosen_to_data, rest
 
 __all__ = [
     "Aim",
     "Budget",
+    "Choice",
     "ChosenLayer",
     "Fitted",
     "Goal",
     "InfeasibleError",
+    "Point",
+    "Problem",
     "Progress",
+    "Situation",
     "chosen_layers",
     "chosen_to_data",
+    "explain",
     "fit",
+    "least_loss",
+    "nearest",
     "planner",
     "rest",
     "silent",
+    "situations",
+    "tightness",
+    "totals",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fpgaprune import board as boards
 from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.fit.budget import Aim
-from fpgaprune.fit.optimise import least_excess, optimise
+from fpgaprune.fit.optimise import nearest, optimise
 from fpgaprune.fit.problem import INTERVAL
 from fpgaprune.lower import lower
 from fpgaprune.resources import AMOUNTS, estimate
@@ -31,12 +31,19 @@ _NEXT_TO_ONE = 0.99
 
 
 class InfeasibleError(InputError):
-    """No choice of plans fits the budget; the message says what binds and which settings are the nearest that fit."""
+    """No choice of plans fits the budget; the message says what binds and which settings are the nearest that fit.
+
+    ``problems`` are those that have no solution.
+    """
+
+    def __init__(self, message: str, problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 @dataclass(frozen=True, eq=False)
 class Situation:
-    """A problem without a solution, and where it comes from."""
+    """A problem and where it comes from: a design as it is before the choice among its points."""
 
     problem: Problem
     lowered: Lowered
@@ -44,45 +51,32 @@ class Situation:
 
     @property
     def board(self) -> Board:
-        """The board that nothing fits on."""
+        """The board that the points are chosen for."""
         return self.lowered.design.board
 
 
-def explain(situations: Sequence[Situation]) -> str:
-    """Return which resource binds where least is missing, or that time does, and the nearest settings that fit."""
-    nearest = [(each, choice) for each in situations if (choice := _nearest(each.problem)) is not None]
-    if not nearest:
-        return _too_slow(situations)
-    situation, choice = min(nearest, key=lambda each: _ratio(each[0].problem, each[1]))
+def explain(situations: Sequence[Situation], *, pruned: str = "") -> str:
+    """Return which resource binds where least is missing, or that time does, and the nearest settings that fit.
+
+    ``pruned`` says how far the network is pruned, where that cannot be any further.
+    """
+    found = [(each, choice) for each in situations if (choice := nearest(each.problem)) is not None]
+    if not found:
+        return f"{_too_slow(situations)}{', ' if pruned else ''}{pruned}"
+    situation, choice = min(found, key=lambda each: _ratio(each[0].problem, each[1]))
     problem, used = situation.problem, situation.problem.amounts(choice.points)
     speed = " at the required speed" if problem.most else ""
     told = ", ".join(_excess(place, used, situation) for place in _binding(problem, used)) or "hardly more than allowed"
-    remedies = (*_smaller(situation, used), *_more_time(situations), *_larger_share(situation, used))
+    smaller = _smaller(situation, used, sparsest=bool(pruned))
+    share = _larger_share(situation, used, "prune" if pruned else "fit")
+    remedies = (*smaller, *_more_time(situations), *share)
     boards = tuple(_bigger_board(situations, situation, used))
     settings = "; ".join((*remedies, *boards)) or "none: no board that fpgaprune knows is big enough"
     return (
-        f"{situation.lowered.design.name} does not fit the budget on {situation.board.name}{speed}: the choice that "
-        f"comes nearest takes {told} (estimate). Nearest settings, by the same estimate: {settings}"
+        f"{situation.lowered.design.name} does not fit the budget on {situation.board.name}{speed}"
+        f"{', ' if pruned else ''}{pruned}: the choice that comes nearest takes {told} (estimate). Nearest settings, "
+        f"by the same estimate: {settings}"
     )
-
-
-def _nearest(problem: Problem) -> Choice | None:
-    return least_excess(_sparing(problem)) or least_excess(problem)
-
-
-def _sparing(problem: Problem) -> Problem:
-    """Return the problem without points that take what is forbidden altogether, where every layer has others.
-
-    A few of what must not be taken at all are no small excess, as they would be of a limit of many.
-    """
-    for place, limit in enumerate(problem.limits):
-        spared = {
-            layer: tuple(point for point in points if not point.amounts[place])
-            for layer, points in problem.choices.items()
-        }
-        if limit == 0 and all(spared.values()):
-            problem = replace(problem, choices=spared)
-    return problem
 
 
 def _too_slow(situations: Sequence[Situation]) -> str:
@@ -132,13 +126,14 @@ def _excess(place: int, used: Amounts, situation: Situation) -> str:
     return f"{text}, {fixed:,} of them for everything else than matrices" if fixed > limit else text
 
 
-def _smaller(situation: Situation, used: Amounts) -> Iterator[str]:
+def _smaller(situation: Situation, used: Amounts, *, sparsest: bool) -> Iterator[str]:
     """Yield how the network could become smaller, as long as a weight is left of it."""
     share = _affordable(situation.problem, used)
     nonzeros = situation.lowered.nonzeros
     left = math.floor(share * nonzeros)
     if left > 0:
-        yield f"prune to about {left:,} of the {nonzeros:,} non-zeros ({_percent(share)})"
+        if not sparsest:
+            yield f"prune to about {left:,} of the {nonzeros:,} non-zeros ({_percent(share)})"
         yield from _fewer_bits(situation.lowered, share)
     elif _outside(situation.problem.fixed, situation.problem.limits) and _fits_as_stream(situation):
         yield "stream the positions of images and sequences (--io stream)"
@@ -220,7 +215,7 @@ def _allowing(name: str, cycles: int, clock_ns: float) -> str:
     return f"a latency of {cycles * clock_ns:g} ns, {cycles} cycles (--max-latency-ns)"
 
 
-def _larger_share(situation: Situation, used: Amounts) -> Iterator[str]:
+def _larger_share(situation: Situation, used: Amounts, command: str) -> Iterator[str]:
     have = situation.board.resources
     needed = {
         name: used[place] / getattr(have, name) if getattr(have, name) else math.inf
@@ -228,7 +223,7 @@ def _larger_share(situation: Situation, used: Amounts) -> Iterator[str]:
     }
     if needed and max(needed.values()) <= 1:
         options = " ".join(f"--max-{_OPTIONS[name]} {math.ceil(share * 100) / 100:g}" for name, share in needed.items())
-        yield f"a larger share of this board (fpgaprune fit {options})"
+        yield f"a larger share of this board (fpgaprune {command} {options})"
 
 
 _OPTIONS = {"lut": "lut", "ff": "ff", "dsp": "dsp", "bram_18k": "bram", "uram": "uram"}

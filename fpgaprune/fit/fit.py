@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,7 +12,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.fit.budget import Aim, Budget, Goal
 from fpgaprune.fit.explain import InfeasibleError, Situation, explain
 from fpgaprune.fit.optimise import optimise
-from fpgaprune.fit.points import Pricing, finer, points, unrolled_points
+from fpgaprune.fit.points import Pricer, Pricing, finer, points, priced, unrolled_points
 from fpgaprune.fit.problem import INTERVAL, LATENCY, Problem
 from fpgaprune.fit.timing import timing
 from fpgaprune.lower import MatVecKernel, lower
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fpgaprune.fit.problem import Point
     from fpgaprune.ir import Graph, MatVec, Tensor
     from fpgaprune.lower import Lowered
-    from fpgaprune.schedule import Design, Plan
+    from fpgaprune.schedule import Design, Plan, Planner
 
 _ROUNDS = 8
 """Times that the budget is tightened by what FIFOs and processes turned out to take."""
@@ -42,7 +42,7 @@ Progress: TypeAlias = Callable[[str], None]
 class Fitted:
     """A design within its budget: ``resources`` is the estimate of all of it.
 
-    ``proven`` is whether the search for the best choice went to its end.
+    ``proven`` is whether the search for the best choice went to its end. ``problem`` is what was chosen from.
     """
 
     design: Design
@@ -50,6 +50,7 @@ class Fitted:
     goal: Goal
     budget: Budget
     proven: bool
+    problem: Problem = field(repr=False)
 
     @property
     def chosen(self) -> Mapping[str, Plan]:
@@ -77,16 +78,43 @@ def fit(
     Raises:
         InfeasibleError: nothing fits; the message says what binds and which settings are the nearest that fit.
         GraphError: a format that does not hold what reaches it.
-        InputError: a network too large for the interface, a bad clock.
+        InputError: a network too large for the interface, a bad clock, a budget of another board.
     """
-    search = _Search(goal or Goal(), budget or Budget(), progress)
+    search = _Search.of(board, goal, budget, progress)
     shaped = partial(schedule, graph, board, name=name, clock_ns=clock_ns, interface=interface)
     if interface is Interface.STREAM:
-        return search.best([_Fit(shaped(), search).choose()])
-    tried = [_Fit(base, search).choose(unfolded=True) for base in _pipelines(graph, shaped)]
+        return search.best([_Fit(shaped(), search).choose(points)])
+    tried = [_Fit(base, search).choose(unrolled_points) for base in _pipelines(graph, shaped)]
     if not any(isinstance(each, Fitted) for each in tried) or search.goal.aim is not Aim.INTERVAL:
-        tried.append(_Fit(shaped(planner=_one_lane), search).choose())
+        tried.append(_Fit(shaped(planner=_one_lane), search).choose(points))
     return search.best(tried)
+
+
+def situations(
+    graph: Graph,
+    board: Board,
+    *,
+    goal: Goal | None = None,
+    budget: Budget | None = None,
+    interface: Interface = Interface.PARALLEL,
+    clock_ns: float | None = None,
+    planner: Planner | None = None,
+    progress: Progress = silent,
+) -> tuple[Situation, ...]:
+    """Return what ``fit`` chooses from, for each way to build the graph; with a planner, its plan of each matrix alone.
+
+    Raises:
+        GraphError: a format that does not hold what reaches it.
+        InputError: a network too large for the interface, a bad clock, a budget of another board.
+    """
+    search = _Search.of(board, goal, budget, progress)
+    shaped = partial(schedule, graph, board, clock_ns=clock_ns, interface=interface)
+    if planner is not None:
+        return (_Fit(shaped(planner=planner), search).situation(priced),)
+    if interface is Interface.STREAM:
+        return (_Fit(shaped(), search).situation(points),)
+    unfolded = [_Fit(base, search).situation(unrolled_points) for base in _pipelines(graph, shaped)]
+    return (*unfolded, _Fit(shaped(planner=_one_lane), search).situation(points))
 
 
 def _one_lane(_op: MatVec, _source: Tensor) -> Plan:
@@ -110,11 +138,18 @@ class _Search:
     budget: Budget
     progress: Progress
 
+    @classmethod
+    def of(cls, board: Board, goal: Goal | None, budget: Budget | None, progress: Progress) -> _Search:
+        wanted = budget or Budget()
+        wanted.refuse_other(board)
+        return cls((goal or Goal()).within(wanted), wanted, progress)
+
     def best(self, tried: Sequence[Fitted | Situation]) -> Fitted:
         fitted = [each for each in tried if isinstance(each, Fitted)]
         if fitted:
             return min(fitted, key=self._merit)
-        raise InfeasibleError(explain([each for each in tried if isinstance(each, Situation)]))
+        left = [each for each in tried if isinstance(each, Situation)]
+        raise InfeasibleError(explain(left), tuple(each.problem for each in left))
 
     def _merit(self, fitted: Fitted) -> tuple[float, float]:
         price = prices(fitted.design.board)
@@ -140,12 +175,17 @@ class _Fit:
         self._room = tuple(int(getattr(base.board.resources, name)) for name in AMOUNTS)
         self._pricing = Pricing.of(base.board, base.clock_ns)
 
-    def choose(self, *, unfolded: bool = False) -> Fitted | Situation:
-        lowered = lower(self._base)
-        return self._settle(self._base.plans, self._choices(lowered, unfolded=unfolded))
+    def choose(self, of: Pricer) -> Fitted | Situation:
+        return self._settle(self._base.plans, self._choices(lower(self._base), of))
 
-    def _choices(self, lowered: Lowered, *, unfolded: bool) -> dict[str, tuple[Point, ...]]:
-        of = unrolled_points if unfolded else points
+    def situation(self, of: Pricer) -> Situation:
+        """Return what is chosen from first, before any of it is."""
+        lowered = lower(self._base)
+        resources = estimate(lowered)
+        choices, fixed = self._choices(lowered, of), self._fixed(lowered, resources)
+        return Situation(self._problem(lowered, resources, choices, fixed, self._most()), lowered, self._budget)
+
+    def _choices(self, lowered: Lowered, of: Pricer) -> dict[str, tuple[Point, ...]]:
         kernels = kernels_of(lowered)
         choices = {}
         for place, (name, kernel) in enumerate(kernels.items(), start=1):
@@ -172,14 +212,14 @@ class _Fit:
             resources = estimate(lowered)
             over = self._over(resources)
             if not over and all(used <= limit for used, limit in zip(totals(resources), self._limits, strict=True)):
-                return Fitted(lowered.design, resources, self._goal, self._budget, choice.proven)
+                return Fitted(lowered.design, resources, self._goal, self._budget, choice.proven, problem)
             most = {name: value - over.get(name, 0) for name, value in most.items()}
             fixed = tuple(map(max, fixed, self._fixed(lowered, resources)))
         msg = (
             f"{self._base.name}: no design settled within the budget in {_ROUNDS} rounds; allow a little more of the "
             "board or of time"
         )
-        raise InputError(msg)
+        raise InfeasibleError(msg, (problem,))
 
     def _finer(
         self, lowered: Lowered, choice: Choice, choices: Mapping[str, tuple[Point, ...]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from fpgaprune.schedule.adders import adder_graph
 from fpgaprune.schedule.lanes import START_UP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fpgaprune.board import Board
     from fpgaprune.fabric import Fabric
@@ -64,6 +64,15 @@ class Pricing:
         """Return what a matrix takes, built as its kernel's plan says."""
         (cost,) = costs(kernel, self.fabric, self.period_ns)
         return Point(kernel.plan, amounts_of(cost), kernel.interval, cost.latency_cycles)
+
+
+Pricer: TypeAlias = "Callable[[MatVecKernel, Pricing, Amounts], tuple[Point, ...]]"
+"""Makes the points of one matrix, for what a whole board has of each resource."""
+
+
+def priced(kernel: MatVecKernel, pricing: Pricing, room: Amounts) -> tuple[Point, ...]:  # noqa: ARG001  # a pricer
+    """Return the point of the plan that a matrix has already."""
+    return (pricing.point(kernel),)
 
 
 def amounts_of(cost: LayerResources) -> Amounts:

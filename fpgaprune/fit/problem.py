@@ -22,12 +22,17 @@ INTERVAL = "interval"
 
 @dataclass(frozen=True)
 class Point:
-    """One way to build a matrix: what it takes, its cycles a beat, and its latency in cycles."""
+    """One way to build a matrix: what it takes, its cycles a beat, and its latency in cycles.
+
+    Where weights are still to be pruned, ``level`` numbers how many of them are left, and ``loss`` is what that costs.
+    """
 
     plan: Plan
     amounts: Amounts
     interval: int
     latency: int
+    level: int = 0
+    loss: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Problem:
     """One point for each layer, such that ``fixed`` and what the points take stay within ``limits``.
 
     Each time is the largest of its bounds, which are in the order in which they can be computed. ``price`` weighs
-    resources against each other where area is compared.
+    resources against each other where area is compared. Layers that are ``together`` get points of one level.
     """
 
     choices: Mapping[str, tuple[Point, ...]]
@@ -69,6 +74,7 @@ class Problem:
     price: tuple[float, ...]
     aim: Aim = Aim.INTERVAL
     most: Mapping[str, float] = field(default_factory=dict)  # of `LATENCY`, of `INTERVAL`
+    together: tuple[tuple[str, ...], ...] = ()
 
     def times(self, chosen: Mapping[str, Point]) -> dict[str, float]:
         """Return every time, for chosen points."""

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from fpgaprune.errors import InputError
-from fpgaprune.fit import Aim, Budget, Goal
-from tests.nets import PYNQ
+from fpgaprune.fit import Aim, Budget, Goal, fit
+from tests.nets import PYNQ, mlp
 
 
 def test_a_budget_is_a_share_of_the_board_in_whole_units():
@@ -41,3 +41,28 @@ def test_a_latency_is_whole_cycles_of_the_clock():
     assert Goal(latency_ns=99.9).latency_cycles(10.0) == 9
     assert Goal(latency_ns=0.3).latency_cycles(0.1) == 3
     assert Goal().latency_cycles(10.0) is None
+
+
+def test_a_budget_may_name_its_board_and_a_latency():
+    budget = Budget(board="pynq-z2", lut=0.5, latency_ns=120.0)
+    assert budget.require_board() == PYNQ
+    assert Goal().within(budget).latency_ns == 120.0
+    assert Goal(latency_ns=90.0).within(budget).latency_ns == 90.0
+    assert Goal(latency_ns=90.0).within(Budget()).latency_ns == 90.0
+    assert fit(mlp(), PYNQ, budget=budget).resources.latency_ns <= 120.0
+
+
+def test_a_budget_that_cannot_be_is_refused():
+    with pytest.raises(InputError, match="did you mean 'pynq-z2'"):
+        Budget(board="pynqz2")
+    with pytest.raises(InputError, match="positive number of ns"):
+        Budget(latency_ns=-1.0)
+    with pytest.raises(InputError, match=r"must name it: Budget\(board="):
+        Budget().require_board()
+    with pytest.raises(InputError, match="is of the board 'kv260', but the design is for 'pynq-z2'"):
+        fit(mlp(), PYNQ, budget=Budget(board="kv260"))
+
+
+def test_a_budget_of_latency_is_one_of_fit():
+    with pytest.raises(InputError, match="fast enough"):
+        fit(mlp(), PYNQ, budget=Budget(latency_ns=10.0))

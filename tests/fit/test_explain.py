@@ -8,12 +8,13 @@ from dataclasses import replace
 import pytest
 
 from fpgaprune import board
-from fpgaprune.fit import Aim, Budget, Goal, InfeasibleError, fit
+from fpgaprune.fit import Aim, Budget, Goal, InfeasibleError, explain, fit, nearest, situations, tightness
 from fpgaprune.fit.fit import totals
 from fpgaprune.fixed import Fixed
 from fpgaprune.ir import Graph, Input, Multiply, Tensor
-from fpgaprune.resources import AMOUNTS
-from fpgaprune.schedule import Interface
+from fpgaprune.lower import lower
+from fpgaprune.resources import AMOUNTS, estimate
+from fpgaprune.schedule import Interface, multiply, schedule
 from tests.fit.test_timing import convolutions
 from tests.nets import PYNQ, mlp
 
@@ -94,3 +95,33 @@ def test_a_resource_that_the_board_lacks_is_told_with_a_board_that_has_it():
     assert "takes 3 DSP, of which the board has none" in text
     assert "--max-dsp" not in text
     assert re.search(r"a bigger board: \S+$", text)
+
+
+def test_a_network_that_cannot_be_pruned_further_is_not_told_to():
+    text = explain(situations(NET, PYNQ, budget=Budget(ff=0.002)), pruned="pruned to all it has")
+    assert "does not fit the budget on pynq-z2, pruned to all it has: the choice that comes nearest" in text
+    assert "prune to about" not in text
+    assert "fpgaprune prune --max-ff" in text
+    slow = explain(situations(NET, PYNQ, goal=Goal(latency_ns=10)), pruned="pruned to all it has")
+    assert slow.endswith("(--max-latency-ns), pruned to all it has")
+
+
+@pytest.mark.parametrize("interface", Interface)
+def test_what_is_chosen_from_is_what_fits_or_not(interface):
+    for share in (0.005, 0.02, 0.5):
+        budget = Budget(lut=share)
+        found = situations(IMAGES, PYNQ, budget=budget, interface=interface)
+        tight = min(tightness(each.problem, nearest(each.problem)) for each in found)
+        if tight <= 1:
+            assert fit(IMAGES, PYNQ, budget=budget, interface=interface).problem.limits == found[0].problem.limits
+        else:
+            with pytest.raises(InfeasibleError) as refused:
+                fit(IMAGES, PYNQ, budget=budget, interface=interface)
+            problems = refused.value.problems
+            assert min(tightness(each, nearest(each)) for each in problems) == pytest.approx(tight)
+
+
+def test_with_a_planner_there_is_one_point_for_each_matrix():
+    (found,) = situations(NET, PYNQ, planner=multiply)
+    assert [len(points) for points in found.problem.choices.values()] == [1, 1]
+    assert found.problem.amounts(nearest(found.problem).points) == totals(estimate(lower(schedule(NET, PYNQ))))

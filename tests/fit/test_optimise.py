@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fpgaprune.fit.budget import Aim
-from fpgaprune.fit.optimise import least_excess, optimise
+from fpgaprune.fit.optimise import least_excess, least_loss, nearest, optimise, tightness
 from fpgaprune.fit.problem import INTERVAL, LATENCY, Bound, Point, Problem
 from fpgaprune.schedule import Multiply
 
@@ -87,6 +87,76 @@ def test_the_nearest_choice_exceeds_the_limits_least(seed):
     tight = replace(problem, limits=tuple(limit // 4 for limit in problem.limits), most={})
     found = least_excess(tight)
     assert max(excess(tight, found.points), 0) == max(min(excess(tight, each) for each in every_choice(tight)), 0)
+
+
+def share(problem, chosen):
+    return max(count / limit for count, limit in zip(problem.amounts(chosen), problem.limits, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_nearest_choice_leaves_most_room_where_much_fits(seed):
+    problem = replace(random_problem(seed, Aim.INTERVAL), limits=(900, 1800, 90, 90, 9), most={})
+    found = nearest(problem)
+    assert tightness(problem, found) == share(problem, found.points)
+    assert tightness(problem, found) == min(share(problem, each) for each in every_choice(problem))
+    assert tightness(problem, found) < 1
+
+
+def test_what_the_board_has_none_of_and_nothing_takes_is_no_limit():
+    problem = replace(random_problem(2, Aim.INTERVAL), limits=(900, 1800, 90, 90, 0), most={})
+    unused = {
+        name: tuple(replace(point, amounts=(*point.amounts[:4], 0)) for point in points)
+        for name, points in problem.choices.items()
+    }
+    assert tightness(problem, nearest(replace(problem, choices=unused))) < 1
+    forced = {**unused, "a": tuple(replace(point, amounts=(0, 0, 0, 0, 1)) for point in problem.choices["a"])}
+    forced_problem = replace(problem, choices=forced)
+    assert tightness(forced_problem, nearest(forced_problem)) == np.inf
+
+
+def with_levels(seed, together):
+    rng = np.random.default_rng(100 + seed)
+    problem = random_problem(seed, Aim.INTERVAL)
+    choices = {
+        name: tuple(
+            replace(point, level=place % 3, loss=float(rng.random()))
+            for place, point in enumerate([*points, *points, *points][: max(len(points), 3)])
+        )
+        for name, points in problem.choices.items()
+    }
+    return replace(problem, choices=choices, together=together)
+
+
+def one_level(problem, chosen):
+    return all(len({chosen[layer].level for layer in layers}) == 1 for layers in problem.together)
+
+
+@pytest.mark.parametrize("together", [(), (("a", "b"),), (("a", "c", "d"),)])
+@pytest.mark.parametrize("seed", range(12))
+def test_the_choice_that_loses_least_is_found_among_all(seed, together):
+    problem = with_levels(seed, together)
+    able = [each for each in every_choice(problem) if allowed(problem, each) and one_level(problem, each)]
+    best = min((sum(point.loss for point in each.values()) for each in able), default=None)
+    found = least_loss(problem)
+    assert (found is None) == (best is None)
+    if found is not None:
+        assert allowed(problem, found.points)
+        assert one_level(problem, found.points)
+        assert found.loss == pytest.approx(best)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_the_unit_of_losses_changes_nothing(unit):
+    problem = with_levels(3, ())
+    scaled = {name: tuple(replace(p, loss=p.loss * unit) for p in points) for name, points in problem.choices.items()}
+    found, other = least_loss(problem), least_loss(replace(problem, choices=scaled))
+    assert other.loss == pytest.approx(found.loss * unit)
+
+
+def test_layers_without_a_common_level_have_no_choice():
+    problem = with_levels(3, (("a", "b"),))
+    choices = {**problem.choices, "a": tuple(replace(point, level=7) for point in problem.choices["a"])}
+    assert least_loss(replace(problem, choices=choices)) is None
 
 
 def test_no_resource_makes_up_for_time():
