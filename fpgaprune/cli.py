@@ -92,6 +92,8 @@ def prune(
     samples, _ = loaders.test_arrays()
     name = label or f"{pruned.sparsity:.0%}".replace("%", " %")
     workspace.save(workspace.Workspace(quantised, name, samples), pruned, out, force=force)
+    if cut := pruned.masks.cut:
+        _console().print(f"{cut} of {pruned.masks.count} weights cut out with their channels")
     report = quantised.report
     _console().print(f"accuracy {_percent(report.metric_before)} pruned, {_percent(report.metric_after)} as integers")
     for layer in report.sparsity:

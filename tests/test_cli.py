@@ -116,6 +116,16 @@ def test_the_whole_path_from_a_recipe_to_a_comparison(here, run):
     assert "</html>" in (here / "page.html").read_text()
 
 
+def test_structures_in_a_recipe_and_what_they_cut_out(here, run):
+    first = '[[prune.first]]\nsparsity = 0.5\nstructure = "channels"\nfine_tune.epochs = 0\n'
+    (here / "recipe.toml").write_text(RECIPE.replace("[quantise", f"{first}[quantise").replace("0.5", "0.7", 1))
+    code, out, _ = run(*prune_words())
+    assert code == 0
+    assert "36 of 72 weights cut out with their channels" in out
+    assert "of 24 weights zero after pruning" in out
+    assert run("generate", "model", "--board", "pynq-z2", "--out", "pynq")[0] == 0
+
+
 @pytest.mark.needs("g++", "make")
 def test_csim_takes_real_and_integer_inputs_and_fails_on_a_changed_weight(here, run):
     run(*prune_words())

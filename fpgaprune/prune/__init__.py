@@ -16,15 +16,18 @@ from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.schedule import Schedule
 from fpgaprune.prune.select import Scope, select
 from fpgaprune.prune.settings import Distribution, Optimiser, Rate, RigL, TrainSettings
+from fpgaprune.prune.shrinkage import Shrinkage
 from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.stage import Stage
 from fpgaprune.prune.store import load, save
+from fpgaprune.prune.structures import STRUCTURES, GroupScore, Structure, structure_of
 from fpgaprune.prune.torch_masks import from_torch_prune
 from fpgaprune.prune.training import AfterStep, DivergedError, Hooks, StepRecord, TrainingWarning, train
 from fpgaprune.prune.weights import load_weights, with_weights
 
 __all__ = [
     "CRITERIA",
+    "STRUCTURES",
     "AfterStep",
     "Batch",
     "Context",
@@ -35,6 +38,7 @@ __all__ = [
     "DivergedError",
     "Event",
     "EventKind",
+    "GroupScore",
     "Histogram",
     "Histograms",
     "History",
@@ -52,8 +56,10 @@ __all__ = [
     "Schedule",
     "Scope",
     "SensitivityCurves",
+    "Shrinkage",
     "Stage",
     "StepRecord",
+    "Structure",
     "TrainSettings",
     "TrainStep",
     "TrainingWarning",
@@ -75,6 +81,7 @@ __all__ = [
     "select",
     "sensitivity_curves",
     "split_validation",
+    "structure_of",
     "train",
     "with_weights",
 ]

@@ -97,7 +97,7 @@ class Masks(Mapping[str, Tensor]):
 
     @property
     def count(self) -> int:
-        """Return how many weights there are, kept or not."""
+        """Return how many weights there are, kept or not, with those that were cut out."""
         return sum(map(self.count_of, self))
 
     @property
@@ -106,12 +106,17 @@ class Masks(Mapping[str, Tensor]):
         return sum(self.nonzeros(name) for name in self)
 
     @property
+    def cut(self) -> int:
+        """Return how many weights were cut out with their channels."""
+        return sum(map(self.removed, self))
+
+    @property
     def sparsity(self) -> float:
-        """Return the fraction of all weights that is pruned; 0 where there are none."""
+        """Return the fraction of all weights that is pruned or cut out; 0 where there are none."""
         return _sparsity(self.kept, self.count)
 
     def count_of(self, name: str) -> int:
-        """Return how many weights the tensor ``name`` has, kept or not.
+        """Return how many weights the tensor ``name`` has, kept or not, with those that were cut out of it.
 
         Raises:
             InputError: there is no mask of this name.
@@ -131,7 +136,7 @@ class Masks(Mapping[str, Tensor]):
         return int(self._known(name).sum())
 
     def sparsity_of(self, name: str) -> float:
-        """Return the fraction of the tensor ``name`` that is pruned.
+        """Return the fraction of the tensor ``name`` that is pruned or cut out.
 
         Raises:
             InputError: there is no mask of this name.

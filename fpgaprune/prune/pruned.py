@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class PrunedModel:
     """A model with its pruned weights at exactly zero and without pruning hooks.
 
-    ``dead_biases`` names, by bias, the entries that belong to neurons without a surviving input: they are zero
-    unless ``recipe`` keeps them or there is no recipe. ``unbaked`` names the tensors that came with hooks of
-    torch.nn.utils.prune.
+    Where channels were cut out, ``module`` is smaller than the model that was pruned: ``masks.shrinkage`` says which.
+    ``dead_biases`` names, by bias, the entries that belong to neurons, or to candidates of hidden units, without a
+    surviving input: they are zero unless ``recipe`` keeps them or there is no recipe. ``unbaked`` names the tensors
+    that came with hooks of torch.nn.utils.prune.
 
     Raises:
         InputError: the masks do not belong to the module, a pruned weight is not zero, or a weight is NaN or infinite.
@@ -49,7 +50,7 @@ class PrunedModel:
 
     @property
     def sparsity(self) -> float:
-        """Return the fraction of the prunable weights that is pruned."""
+        """Return the fraction of the prunable weights that is pruned, of those that the model had at first."""
         return self.masks.sparsity
 
     @property

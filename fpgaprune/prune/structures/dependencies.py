@@ -14,7 +14,7 @@ from torch_pruning.ops import OPTYPE
 
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import one_line
-from fpgaprune.several import as_tuple
+from fpgaprune.prune.forward import run
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,7 +31,7 @@ def traced(model: nn.Module, x: Tensors) -> Any:  # noqa: ANN401  # torch-prunin
     graph = torch_pruning.DependencyGraph()
     try:
         with torch.enable_grad():
-            graph.build_dependency(model, as_tuple(x), verbose=False)
+            graph.build_dependency(model, x, forward_fn=run, verbose=False)
     except Exception as error:
         msg = f"the dependencies of channels cannot be traced: {one_line(error)}; prune 'filters' or 'neurons' instead"
         raise InputError(msg) from error

@@ -85,7 +85,7 @@ class _Probe:
 
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             for weight, values in _read(module, args, kwargs):
-                places = values.detach().reshape(-1, values.shape[-1])
+                places = values.detach().cpu().reshape(-1, values.shape[-1])
                 self.seen.setdefault(names[id(weight)], []).append(places)
 
         reader.register_forward_pre_hook(hook, with_kwargs=True)

@@ -268,6 +268,31 @@ def test_steps_count_what_the_model_had_at_first():
     assert Channels().prune_(again, magnitudes(again.model), Goal(0.25, once.scope)) == masks
 
 
+def test_each_weight_of_a_channel_counts_once_in_its_score():
+    model = seeded(CUTTABLE["residual"])
+    subject = Subject(model, Masks.full(model), IMAGES)
+    ((_, units),) = Channels()._units(subject, {})
+    assert units.members(subject.masks).tolist() == [3 * 9 + (8 + 8 - 1) * 9 + 3] * 8
+
+
+class Several(nn.Module):
+    """Two inputs, and outputs in a dictionary."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.out, self.other = nn.Linear(4, 6), nn.Linear(5, 6), nn.Linear(6, 3), nn.Linear(6, 2)
+
+    def forward(self, x, y):
+        both = (self.one(x) + self.two(y)).relu()
+        return {"classes": self.out(both), "others": (self.other(both), None)}
+
+
+def test_several_inputs_and_outputs():
+    model, x = seeded(Several), (torch.randn(2, 4), torch.randn(2, 5))
+    (found,) = [each for each in coupled_channels(model, x) if isinstance(each, Coupled)]
+    assert (found.root, found.count, set(found.makers)) == ("one", 6, {"one", "two"})
+
+
 def test_channels_that_are_pruned_already_go_first():
     model = seeded(cnn)
     model[0].weight.data[2] = 0

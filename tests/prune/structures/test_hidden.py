@@ -100,6 +100,13 @@ def test_the_weakest_unit_goes_whatever_gives_it_its_score():
     assert torch.nonzero(~units_left(masks["rnn.weight_ih_l0"])).flatten().tolist() == [5]
 
 
+def test_each_weight_of_a_unit_counts_once_in_its_score():
+    model = seeded(Sequence)
+    subject = Subject(model, Masks.full(model), DATA)
+    (units,) = Hidden().groups(subject, Hidden().targets(model, {}))
+    assert units.members(subject.masks).tolist() == [4 * 6 + 4 * 8 + 4 * 8 - 4 + 3] * 8
+
+
 def test_units_that_are_gone_count():
     model = seeded(Sequence)
     subject = Subject(model, Masks.full(model), DATA)
