@@ -76,7 +76,7 @@ class Channels(Structure):
         """
         targets = {target.layer: target for target in self.targets(subject.model, layers)}
         all_found = coupled_channels(subject.model, subject.example(self))
-        fixed = {found.root: found.reason for found in all_found if isinstance(found, Fixed)}
+        fixed = {name: found.reason for found in all_found if isinstance(found, Fixed) for name in found.makers}
         coupled = [found for found in all_found if isinstance(found, Coupled)]
         makers = {maker for each in coupled for maker in each.makers}
         for name, target in targets.items():

@@ -56,9 +56,9 @@ class Coupled:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A module whose channels cannot be cut, and why."""
+    """Modules that make channels which cannot be cut, and why."""
 
-    root: str
+    makers: tuple[str, ...]
     reason: str
 
 
@@ -98,10 +98,12 @@ def _all_coupled(graph: Any, names: Mapping[nn.Module, str]) -> Iterator[Coupled
     for module, name in names.items():
         if isinstance(module, MAKERS) and name not in seen and module in graph.module2node:
             if INPUTS not in sides_of(module):
-                yield Fixed(name, "it is a convolution in groups, which has the channels that it reads or none to cut")
+                yield Fixed(
+                    (name,), "it is a convolution in groups, which has the channels that it reads or none to cut"
+                )
                 continue
             found = _coupled(graph, names, name, module)
-            seen |= set(found.makers) if isinstance(found, Coupled) else set()
+            seen |= set(found.makers)
             yield found
 
 
@@ -116,10 +118,10 @@ def _coupled(graph: Any, names: Mapping[nn.Module, str], root: str, module: nn.M
             continue
         side = OUTPUTS if graph.is_out_channel_pruning_fn(item.dep.handler) else INPUTS
         if not isinstance(target.module, nn.Module) or side not in sides_of(target.module):
-            return Fixed(root, f"they go with {names.get(target.module, 'a parameter')!r}, which cannot be cut")
+            return Fixed((root,), f"they go with {names.get(target.module, 'a parameter')!r}, which cannot be cut")
         unit = torch.full((channels(target.module, side),), -1)
         if max(item.idxs) >= len(unit):
-            return Fixed(root, f"torch-pruning cannot tell where they are in {names[target.module]!r}")
+            return Fixed((root,), f"torch-pruning cannot tell where they are in {names[target.module]!r}")
         unit[item.idxs] = torch.tensor(item.root_idxs)
         members[names[target.module], side] = unit
     return Coupled(root, count, members)
@@ -128,7 +130,7 @@ def _coupled(graph: Any, names: Mapping[nn.Module, str], root: str, module: nn.M
 def _inner(found: Coupled | Fixed, last: set[str]) -> Coupled | Fixed:
     """Return coupled channels as they are if none of them is an output of the model."""
     outputs = isinstance(found, Coupled) and last & set(found.makers)
-    return Fixed(found.root, "they are outputs of the model") if outputs else found
+    return Fixed(found.makers, "they are outputs of the model") if outputs else found
 
 
 def _tried(model: nn.Module, x: Tensors, found: Coupled | Fixed) -> Coupled | Fixed:
@@ -136,11 +138,11 @@ def _tried(model: nn.Module, x: Tensors, found: Coupled | Fixed) -> Coupled | Fi
     if isinstance(found, Fixed):
         return found
     if shared := _shared(model, found):
-        return Fixed(found.root, f"{shared!r} shares its weights with another layer")
+        return Fixed(found.makers, f"{shared!r} shares its weights with another layer")
     units = torch.rand(found.count, generator=generator(found.count)) < 0.5  # no half that a symmetry maps to itself
     units[0], units[-1] = True, False
     reason = "it is the only one" if found.count == 1 else cut_changes(model, x, cut_of([(found, units)]))
-    return Fixed(found.root, reason) if reason else found
+    return Fixed(found.makers, reason) if reason else found
 
 
 def _shared(model: nn.Module, found: Coupled) -> str | None:

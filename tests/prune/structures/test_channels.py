@@ -194,6 +194,27 @@ def test_channels_that_cannot_be_cut_are_left_alone_and_say_why(reason):
         pruned_by(model, "channels", IMAGES, layers=layers)
 
 
+def test_all_layers_that_make_fixed_channels_say_why():
+    model = seeded(lambda: nn.Sequential(nn.Linear(8, 6), nn.ReLU(), Sum()))
+    with pytest.raises(InputError, match=r"layers\.2\.two: its channels cannot be cut out: they are outputs"):
+        pruned_by(model, "channels", data_for(8), layers={"2.two": 0.5})
+    found = coupled_channels(model, torch.randn(2, 8))
+    assert [each.makers for each in found] == [("0",), ("2.one", "2.two")]
+    assert isinstance(found[0], Coupled)
+
+
+class Sum(nn.Module):
+    """The sum of two layers, and what is largest in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(6, 3), nn.Linear(6, 3)
+
+    def forward(self, x):
+        total = self.one(x) + self.two(x)
+        return total, total > 0
+
+
 def test_a_split_of_a_layers_own_channels_is_no_unit():
     """Halves that are multiplied belong together, which a cut of single channels would break."""
     model = seeded(lambda: Net(lambda m, x: (y := m.a(x).chunk(2, 1))[0] * y[1], a=conv(3, 16)))
