@@ -26,24 +26,30 @@ if TYPE_CHECKING:
 #: The most non-zero weights that are removed one at a time.
 LARGEST = 20_000
 
+#: Below this magnitude, about √ε of float64, the change of the loss drowns in rounding, and |g| is nearer to the ratio.
+TINY = 1e-8
+
 
 def sensitivity(weights: Weights, context: Context) -> Scores:
     """Return |ΔL|/|Δθ| for each weight: the change of the loss when w becomes 0, over |w|, exact to float64 rounding.
 
     ΔL is measured on a copy of the model in float64, one connection removed at a time. A weight that is zero already
-    scores 0. Tartaglione et al. 2022 ("LOBSTER: loss-based sensitivity regularization") define the ratio, Mozer &
-    Smolensky 1989 ("Skeletonization") ΔL, of units.
+    scores 0; one below `TINY` in magnitude scores |g|, the limit of the ratio. Tartaglione et al. 2022 ("LOBSTER:
+    loss-based sensitivity regularization") define the ratio, Mozer & Smolensky 1989 ("Skeletonization") ΔL, of units.
 
     Raises:
         InputError: there is no data, more than `LARGEST` weights are not zero, the model cannot run in float64 or
             draws random numbers, or the loss is NaN or infinite.
     """
-    with replica("sensitivity", weights, context, torch.float64) as work, torch.no_grad():
+    with replica("sensitivity", weights, context, torch.float64) as work:
         _refuse_large(work.weights)
         _refuse_unmeasurable(work)
         changes = _Ablation.of(work).changes(show=context.progress)
         refuse_nonfinite(changes, "the change of the loss", REMEDY)
-        return {name: _over(changes[name], weight.detach()) for name, weight in work.weights.items()}
+        tiny = {name: (weight != 0) & (weight.abs() < TINY) for name, weight in work.weights.items()}
+        limits = work.mean_gradients() if any(bool(places.any()) for places in tiny.values()) else changes
+        ratios = {name: _over(changes[name], weight.detach()) for name, weight in work.weights.items()}
+        return {name: torch.where(tiny[name], limits[name].abs(), ratio) for name, ratio in ratios.items()}
 
 
 def _over(change: Tensor, weight: Tensor) -> Tensor:
@@ -60,6 +66,7 @@ def _refuse_large(weights: Mapping[str, Tensor]) -> None:
         raise InputError(msg)
 
 
+@torch.no_grad()
 def _refuse_unmeasurable(work: Replica) -> None:
     try:
         values = [float(work.loss(work.batches[0])) for _ in range(2)]
@@ -89,6 +96,7 @@ class _Ablation:
     looped: Mapping[str, str]
 
     @classmethod
+    @torch.no_grad()
     def of(cls, work: Replica) -> _Ablation:
         width = _widest_output(work)
         rows = {name: rows_at_once(weight.numel() + width) for name, weight in work.weights.items()}
@@ -101,6 +109,7 @@ class _Ablation:
             announce_loop(f"the weights of {', '.join(looped)}", next(iter(looped.values())))
         return cls(work, rows, looped)
 
+    @torch.no_grad()
     def changes(self, *, show: bool) -> dict[str, Tensor]:
         """Return for each weight the loss without it minus the loss with it; 0 for weights that are zero."""
         chunks = [(name, places) for name in self.work.weights for places in self._chunks(name)]

@@ -12,7 +12,7 @@ from fpgaprune.prune.criteria.ablation import sensitivity
 from fpgaprune.prune.forward import copied
 from fpgaprune.prune.masks import prunable
 from fpgaprune.prune.objectives import default_loss
-from tests.prune.criteria.nets import NETS, make_context, make_data, make_net, whole
+from tests.prune.criteria.nets import NETS, gradients_of, make_context, make_data, make_net, whole
 
 MAPPED = ["mlp", "cnn", "conv1d", "attention", "transformer"]
 
@@ -84,6 +84,43 @@ def test_weights_that_reach_no_output_score_exactly_zero():
     assert scores["0.weight"][[1, 3]].count_nonzero() == 0
     assert scores["2.weight"][:, [1, 3]].count_nonzero() == 0
     assert scores["0.weight"][[0, 2, 4]].count_nonzero() > 0
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-15, 1e-12, 1e-9])
+def test_tiny_weights_score_as_the_gradient_which_no_rounding_drowns(size):
+    model, data = make_net("mlp"), make_data((6,))
+    model[0].weight.data[0] = torch.tensor([size, -size, 0.0, 0.5, -0.5, 1.0], dtype=torch.float64)
+    scores = sensitivity(prunable(model), make_context(model, data))["0.weight"][0]
+    gradients = gradients_of(model, data)["0.weight"][0].abs()
+    torch.testing.assert_close(scores[:2], gradients[:2], rtol=1e-6, atol=0)
+    assert scores[2] == 0
+    close({"w": scores[3:]}, {"w": by_hand(model, data)["0.weight"][0, 3:]})
+
+
+def test_where_the_gradient_takes_over_both_agree():
+    model, data = make_net("mlp"), make_data((6,))
+    model[0].weight.data[0, :2] = torch.tensor([0.9, 1.1], dtype=torch.float64) * ablation.TINY
+    scores = sensitivity(prunable(model), make_context(model, data))["0.weight"][0]
+    torch.testing.assert_close(scores[:2], gradients_of(model, data)["0.weight"][0, :2].abs(), rtol=1e-5, atol=0)
+
+
+def test_losses_without_a_gradient_do():
+    """Such as the share of errors, which is what a classifier is about."""
+
+    def errors(outputs, targets):
+        return (outputs.argmax(1) != targets).double().mean()
+
+    model, data = make_net("mlp"), make_data((6,), samples=90)
+    scores = sensitivity(prunable(model), make_context(model, data, errors))
+    x, y = whole(data)
+    base = errors(model(x), y)
+    with torch.no_grad():
+        weight, place = model[2].weight, divmod(int(scores["2.weight"].argmax()), 5)
+        before = weight[place].item()
+        weight[place] = 0
+        expected = abs(errors(model(x), y) - base) / abs(before)
+    assert scores["2.weight"][place] == pytest.approx(expected.item(), rel=1e-12)
+    assert expected > 0
 
 
 def test_the_number_of_weights_that_are_not_zero_is_bounded(monkeypatch):
