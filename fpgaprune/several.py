@@ -26,4 +26,4 @@ def one_or_more(values: Iterable[_T]) -> OneOrMore[_T]:
 
 def mapped(function: Callable[[_T], _U], values: OneOrMore[_T]) -> OneOrMore[_U]:
     """Return ``function`` of the value, or of each of several."""
-    return one_or_more(function(value) for value in as_tuple(values))
+    return one_or_more(map(function, values)) if isinstance(values, tuple) else function(values)

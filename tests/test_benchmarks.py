@@ -139,9 +139,20 @@ def test_energy_sparsity(tmp_path):
     assert half["energy"]["kind"] == "estimate"
 
 
+def test_train_overhead(tmp_path):
+    cases = quick("train_overhead", tmp_path / "out.json")["cases"]
+    assert [(case["network"], case["optimiser"]) for case in cases] == [
+        ("mlp", "adam"),
+        ("mlp", "sgd"),
+        ("cnn", "adam"),
+        ("cnn", "sgd"),
+    ]
+    assert all(case["ratio"]["with masks"] > 0 < case["cpu_ratio"]["with masks"] for case in cases)
+
+
 def test_every_benchmark_is_in_the_readme():
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     shared = {"common.py", "measure.py", "networks.py", "simulators.py"}
     names = {path.name for path in BENCHMARKS.glob("*.py")} - shared
     assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
-    assert len(names) == 12
+    assert len(names) >= 13

@@ -20,13 +20,13 @@ from fpgaprune.prune.training.optimisers import forget
 from fpgaprune.prune.training.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from torch import Tensor, nn
 
     from fpgaprune.prune.settings import RigL
     from fpgaprune.prune.stage import Stage
-    from fpgaprune.prune.training.hooks import AfterStep
+    from fpgaprune.prune.training.wiring import Dead
 
 
 def first_masks(model: nn.Module, stage: Stage, seed: int, previous: Masks) -> Masks:
@@ -95,26 +95,16 @@ def _whole(shares: Mapping[str, float], room: Mapping[str, int], total: int) -> 
 class Rigged(Wiring):
     """A pattern that moves by RigL: weights are dropped by magnitude and grow, from zero, by gradient.
 
-    No weight grows that ``allowed`` has pruned. ``zeroing`` makes what keeps dead biases at zero under given masks.
+    No weight grows that ``allowed`` has pruned. ``dead`` tells the entries of biases that stay at zero under masks.
 
     Raises:
         InputError: the masks do not belong to the model.
     """
 
-    def __init__(
-        self, model: nn.Module, masks: Masks, rigl: RigL, allowed: Masks, zeroing: Callable[[Masks], AfterStep]
-    ) -> None:
+    def __init__(self, model: nn.Module, masks: Masks, rigl: RigL, allowed: Masks, dead: Dead) -> None:
         self._rigl = rigl
         self._allowed = allowed
-        self._zeroing = zeroing
-        super().__init__(model, masks)
-
-    def set_masks(self, masks: Masks | None) -> None:
-        """Take other masks, and set weights and biases to zero as these say."""
-        super().set_masks(masks)
-        if masks is not None:
-            self.after_step = self._zeroing(masks)
-            self.settle()
+        super().__init__(model, masks, dead=dead)
 
     def rewire(self, done: float, step: int, optimiser: torch.optim.Optimizer) -> bool:
         """Move the pattern each ``interval`` steps until the share ``until`` of training is over."""
@@ -125,8 +115,9 @@ class Rigged(Wiring):
         for name, weight in prunable(self.model).items():
             if weight.grad is not None:
                 moved[name] = rewired(moved[name], self._allowed[name], weight, share)
-                forget(optimiser, weight, (moved[name] & ~self.masks[name]).to(weight.device))
         self.set_masks(Masks(moved, self.masks.shrinkage))
+        for parameter, hole in self.holes:
+            forget(optimiser, parameter, hole)
         return True
 
 

@@ -52,7 +52,7 @@ def named_outputs(model: Callable[..., object], x: Tensors) -> list[tuple[str, T
     except Exception as error:
         msg = f"the model does not run on inputs of {described(x)}: {one_line(error)}"
         raise InputError(msg) from error
-    found = list(_leaves("", y))
+    found = [("", y)] if isinstance(y, Tensor) else list(_leaves("", y))
     if not found:
         msg = f"the model must return a tensor, or several in a tuple, a list or a dictionary, not {y!r}"
         raise InputError(msg)

@@ -38,7 +38,8 @@ def default_loss(outputs: Tensors, targets: Tensors) -> Tensor:
     Raises:
         InputError: there is not one target an output, or a shape differs.
     """
-    return torch.stack([_default_loss(*pair) for pair in _pairs(outputs, targets)]).sum()
+    losses = [_default_loss(*pair) for pair in _pairs(outputs, targets)]
+    return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
 
 def default_metric(outputs: Tensors, targets: Tensors) -> Tensor:

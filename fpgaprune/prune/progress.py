@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 def progress_bar(label: str, total: int, *, show: bool) -> Iterator[Callable[[], None]]:
     """Yield a function that advances a bar of ``total`` steps; nothing is shown unless stderr is a terminal."""
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not (show and console.is_terminal)) as bar:
+    if not (show and console.is_terminal):
+        yield _nothing  # a hidden bar would still take its time at every step
+        return
+    with Progress(console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)
+
+
+def _nothing() -> None:
+    pass

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.recipe import PruneRecipe
     from fpgaprune.prune.settings import TrainSettings
-    from fpgaprune.prune.training.hooks import AfterStep
     from fpgaprune.prune.training.moment import Moment
 
 
@@ -100,7 +99,7 @@ class Run:
         masks = self._pruned(turn, state)
         history = self._rewound(turn, state, masks) if turn.rewinds else History()
         masks.apply_(self.model)
-        self._zeroing(masks)(self.model)
+        zeroing(self.model, self._dead(masks))(self.model)
         history = state.history + history + self._measured(turn.step, masks)
         moves = turn.stage.schedule is Schedule.RIGL
         return replace(state, begun=True, masks=masks, history=history, allowed=state.masks if moves else None)
@@ -160,12 +159,11 @@ class Run:
     def _wiring(self, turn: Turn, state: State) -> Wiring:
         masks = state.masks
         if turn.stage.schedule is Schedule.RIGL:
-            return Rigged(self.model, masks, turn.stage.rigl, state.allowed or Masks.full(self.model), self._zeroing)
-        return Wiring(self.model, masks, self._zeroing(masks))
+            return Rigged(self.model, masks, turn.stage.rigl, state.allowed or Masks.full(self.model), self._dead)
+        return Wiring(self.model, masks, dead=self._dead)
 
-    def _zeroing(self, masks: Masks) -> AfterStep:
-        biases = dead_biases(self.model, masks) if self.recipe.dead_bias is DeadBias.ZERO else {}
-        return zeroing(self.model, biases)
+    def _dead(self, masks: Masks) -> Mapping[str, tuple[int, ...]]:
+        return dead_biases(self.model, masks) if self.recipe.dead_bias is DeadBias.ZERO else {}
 
     def _measured(self, step: int, masks: Masks) -> History:
         if self.data is None:

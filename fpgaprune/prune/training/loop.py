@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,26 +53,24 @@ class Loop:
             DivergedError: the loss or a weight became NaN or infinite.
             InputError: the model or the loss does not run on the data.
         """
-        total, samples, asked = torch.zeros((), dtype=torch.float64, device=self.device), 0, False
+        losses, asked = _Losses(), False
         for index, batch in enumerate(data.train_batches(mix(self.settings.seed, number))):
-            count = len(as_tuple(batch[0])[0])
-            loss, asked = self._step(number, index, (moved(batch[0], self.device), moved(batch[1], self.device)))
-            total += loss.double() * count
-            samples += count
+            loss, asked = self._step(number, index, batch)
+            losses.add(loss, len(as_tuple(batch[0])[0]))
             advance()
             if asked:
                 break
             if index % CHECK_EVERY == CHECK_EVERY - 1:
-                check_loss(float(total) / samples, number + 1, self.settings)
-        mean = float(total) / samples
-        check_loss(mean, number + 1, self.settings)
+                check_loss(losses.mean(), number + 1, self.settings)
+        check_loss(losses.mean(), number + 1, self.settings)
         check_weights(self.model, number + 1, self.settings)
-        return mean, asked
+        self.wiring.fill()
+        return losses.mean(), asked
 
     def _step(self, epoch: int, index: int, batch: Batch) -> tuple[Tensor, bool]:
         self.steps += 1
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self._loss(batch)
+        loss = self._loss((moved(batch[0], self.device), moved(batch[1], self.device)))
         _backward(loss)
         within, width = self._place(index)
         rate = learning_rate(self.settings, epoch + within, width)
@@ -112,6 +110,30 @@ class Loop:
             group["lr"] = rate
         self.optimiser.step()
         self.wiring.settle()
+
+
+@dataclass
+class _Losses:
+    """The mean loss over samples; the losses stay on their device until it is asked for."""
+
+    total: float = 0.0
+    samples: int = 0
+    waiting: list[Tensor] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+
+    def add(self, loss: Tensor, samples: int) -> None:
+        """Add the loss of a batch."""
+        self.waiting.append(loss)
+        self.counts.append(samples)
+
+    def mean(self) -> float:
+        """Return the mean so far."""
+        if self.waiting:
+            values = torch.stack(self.waiting).tolist()
+            self.total += sum(value * count for value, count in zip(values, self.counts, strict=True))
+            self.samples += sum(self.counts)
+            self.waiting, self.counts = [], []
+        return self.total / self.samples
 
 
 def _widened(outputs: Tensor) -> Tensor:
