@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from fpgaprune.prune.history import History
 from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.seeding import local_seed, mix
+from fpgaprune.prune.split import split_validation
 from fpgaprune.quantise.course import Course
 from fpgaprune.quantise.fold import fold_batch_norm
 from fpgaprune.quantise.freeze import freeze
@@ -26,6 +28,8 @@ from fpgaprune.quantise.steps import QuantisedNetwork, keep_dead
 from fpgaprune.several import OneOrMore, as_tuple, one_or_more
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
     from fpgaprune.capture.network import Network
@@ -43,11 +47,14 @@ def quantise(
     progress: bool = True,
     loss: Loss | None = None,
     metric: Metric | None = None,
+    checkpoint: Path | None = None,
 ) -> QuantisedModel:
     """Return ``pruned`` in fixed point; equal arguments give equal models, bit for bit.
 
     Formats are chosen on the first samples of the training data. Weights that are zero stay zero while fine-tuning.
-    ``loss`` and ``metric`` default to those of ``fpgaprune.prune.training.train``.
+    ``loss`` and ``metric`` default to those of ``fpgaprune.prune.training.train``. ``checkpoint`` is a folder that is
+    kept up to date after each epoch of fine-tuning; a call with the same arguments goes on from there. Training that
+    compresses begins anew.
 
     Raises:
         InputError: the recipe does not fit the layers, or the data does not fit the model.
@@ -55,11 +62,13 @@ def quantise(
         FormatError: a sum may exceed the 53 bits up to which the float64 reference is exact.
     """
     module = pruned.module if isinstance(pruned, PrunedModel) else pruned
+    data = data if recipe.fine_tune is None else split_validation(data, recipe.fine_tune.validation)
     network, folds = fold_batch_norm(capture(module, data.example()))
     network = with_rounded_readers(network)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
     freeze(network, plan)  # refuses sums that are too wide before time goes into training
-    trained = _trained(network, plan, recipe, _course(data, recipe, loss, metric, progress=progress))
+    course = _course(data, recipe, loss, metric, progress=progress)
+    trained = _trained(network, plan, recipe, course, checkpoint)
     layers = freeze(trained.network, trained.plan)
     quantised = QuantisedModel(layers, network.outputs, recipe)
     report = QuantiseReport(
@@ -105,7 +114,9 @@ def _course(
     return Course(data, settings, loss, metric, progress)
 
 
-def _trained(network: Network, plan: Plan, recipe: QuantiseRecipe, course: Course | None) -> _Trained:
+def _trained(
+    network: Network, plan: Plan, recipe: QuantiseRecipe, course: Course | None, checkpoint: Path | None
+) -> _Trained:
     if course is None:
         return _Trained(network, plan)
     if recipe.compress is not None:
@@ -114,5 +125,6 @@ def _trained(network: Network, plan: Plan, recipe: QuantiseRecipe, course: Cours
     module = QuantisedNetwork(network, plan).float()
     if not list(chain(module.parameters())):
         return _Trained(network, plan)
-    history = course.train(module, keep_dead(module), "fine-tuning in fixed point")
+    kept = replace(course, checkpoint=checkpoint, purpose=json.dumps(recipe.to_dict(), sort_keys=True))
+    history = kept.train(module, keep_dead(module), "fine-tuning in fixed point")
     return _Trained(module.network(), plan, history)

@@ -9,6 +9,8 @@ from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.training import train
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.history import History
     from fpgaprune.prune.objectives import Loss, Metric
@@ -19,13 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Course:
-    """The data, the settings and the objectives of a training, and whether it shows its progress."""
+    """The data, the settings and the objectives of a training, and whether it shows its progress.
+
+    ``checkpoint`` is the folder that it is kept up to date in, and ``purpose`` what else it depends on.
+    """
 
     data: Data
     settings: TrainSettings
     loss: Loss | None
     metric: Metric | None
     progress: bool
+    checkpoint: Path | None = None
+    purpose: str = ""
 
     def train(self, module: QuantisedNetwork, after_step: AfterStep, label: str) -> History:
         """Train ``module`` in place, weights that are zero excepted, and return one record an epoch.
@@ -41,6 +48,8 @@ class Course:
             after_step=after_step,
             loss=self.loss,
             metric=self.metric,
+            checkpoint=self.checkpoint,
+            purpose=self.purpose,
             progress=self.progress,
             label=label,
         )

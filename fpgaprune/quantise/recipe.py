@@ -96,12 +96,21 @@ class QuantiseRecipe:
         _check_kinds("layers", dict(self.layers), LayerBits)
         if self.fine_tune is not None:
             _check_kinds("", {"fine_tune": self.fine_tune}, TrainSettings)
+            self._check_training(self.fine_tune)
         if self.compress is not None:
             _check_kinds("", {"compress": self.compress}, Compression)
             if self.fine_tune is None:
                 msg = "compress needs fine_tune: costs fall while the network is trained"
                 raise InputError(msg)
         integer("seed", self.seed, low=0)
+
+    def _check_training(self, settings: TrainSettings) -> None:
+        if settings.amp:
+            msg = "fine_tune.amp must be false: bfloat16 does not hold the numbers of the grids that are trained on"
+            raise InputError(msg)
+        if self.compress is not None and settings.validation:
+            msg = "fine_tune.validation is not for compress: the best epoch by the metric is one before costs fell"
+            raise InputError(msg)
 
     def weight_bits_of(self, layer: str) -> int:
         """Return the width of the weights of a layer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,9 @@ from torch import nn
 from fpgaprune.errors import FormatError, InputError
 from fpgaprune.fixed import Overflow, Rounding
 from fpgaprune.prune import Data, Masks, PrunedModel, PruneRecipe, TrainSettings, prune, train
+from fpgaprune.prune.checkpoint import Checkpoint
+from fpgaprune.prune.split import chosen
+from fpgaprune.prune.training.loop import Loop
 from fpgaprune.quantise import Calibration, LayerBits, QuantiseRecipe, course, quantise
 from tests.quantise.integers import integers
 
@@ -129,6 +134,46 @@ def test_the_caller_s_model_and_torch_s_generator_are_left_alone(pruned, data):
     quantise(pruned, data, TUNED, progress=False)
     assert all(torch.equal(before[name], value) for name, value in pruned.module.state_dict().items())
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_fine_tuning_goes_on_after_an_interruption(pruned, data, tuned, tmp_path, monkeypatch):
+    save, left = Checkpoint.save, iter(range(3))
+
+    def interrupted(checkpoint, state, tensors):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        save(checkpoint, state, tensors)
+
+    monkeypatch.setattr(Checkpoint, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quantise(pruned, data, TUNED, progress=False, checkpoint=tmp_path / "run")
+    monkeypatch.setattr(Checkpoint, "save", save)
+    with pytest.raises(InputError, match="of a run with another"):
+        quantise(pruned, data, replace(TUNED, weight_bits=3), progress=False, checkpoint=tmp_path / "run")
+    epochs = []
+    monkeypatch.setattr(Loop, "epoch", lambda self, *given, of=Loop.epoch: epochs.append(given[0]) or of(self, *given))
+    assert quantise(pruned, data, TUNED, progress=False, checkpoint=tmp_path / "run") == tuned
+    assert epochs == [3, 4, 5]
+
+
+def test_fine_tuning_may_keep_its_best_epoch(pruned, data):
+    recipe = replace(TUNED, fine_tune=replace(EPOCHS, validation=0.2, patience=2))
+    model = quantise(pruned, data, recipe, progress=False)
+    final = model.report.history.final
+    assert final.validation == max(record.validation for record in model.report.history.records)
+    assert model.report.metric_after == pytest.approx(final.metric, abs=0.02)
+
+
+def test_formats_are_chosen_without_the_validation_part(pruned, data):
+    x, y = data.train.x.clone(), data.train.y
+    taken = chosen(y, len(y), 0.2)
+    x[taken] *= 1000
+    outliers = Data(replace(data.train, x=x), data.test)
+    recipe = replace(TUNED, calibration="minmax", fine_tune=TrainSettings(epochs=0, validation=0.2))
+    model = quantise(pruned, outliers, recipe, progress=False)
+    assert model.formats == quantise(pruned, data, recipe, progress=False).formats
+    whole = replace(recipe, fine_tune=None)
+    assert model.formats != quantise(pruned, outliers, whole, progress=False).formats
 
 
 def test_a_module_without_masks_and_without_weights_will_do(data):

@@ -75,6 +75,11 @@ def test_a_recipe_survives_its_dictionary():
         ({"fine_tune": {"epoch": 3}}, r"fine_tune has no field 'epoch' \(did you mean 'epochs'\?\)"),
         ({"fine_tune": {"epochs": -1}}, "fine_tune.epochs must be at least 0, not -1"),
         ({"fine_tune": 3}, "fine_tune must be a table of names, not 3"),
+        ({"fine_tune": {"amp": True}}, "fine_tune.amp must be false: bfloat16 does not hold the numbers of the grids"),
+        (
+            {"fine_tune": {"validation": 0.1}, "compress": {"strength": 1}},
+            "fine_tune.validation is not for compress: the best epoch by the metric is one before costs fell",
+        ),
         ({"layers": {"fc": 4}}, "layers.fc must be a table of names, not 4"),
         ({"layers": {"fc": {"bits": 4}}}, "layers.fc has no field 'bits'"),
         ({"layers": {"fc": {"weight_bits": 99}}}, "layers.fc.weight_bits must be at most 32, not 99"),
