@@ -6,6 +6,7 @@ import enum
 import json
 import platform
 import sys
+import warnings
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -72,6 +73,10 @@ def prune(
     out: Out,
     weights: Annotated[Path | None, typer.Option(help="Weights: safetensors or a plain state dict.")] = None,
     label: Annotated[str, typer.Option(help="The design's name in comparisons; its sparsity by default.")] = "",
+    device: Annotated[str | None, typer.Option(help="Where pruning trains: cpu, cuda or auto.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A folder to keep up to date, from which the same command goes on.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Prune and quantise a PyTorch model by a recipe."""
@@ -86,9 +91,13 @@ def prune(
     if weights is not None:
         module = pruning.with_weights(module, pruning.load_weights(weights))
     refuse_target(out, force=force)
+    if checkpoint is not None:
+        refuse_overlap(out, checkpoint)
     loaders = pruning.build_data(data)
-    pruned = pruning.prune(module, loaders, plan.prune)
-    quantised = quantise(pruned, loaders, plan.quantise)
+    places = [None, None] if checkpoint is None else [checkpoint / "prune", checkpoint / "quantise"]
+    with _told(pruning.TrainingWarning, pruning.LoopWarning):
+        pruned = pruning.prune(module, loaders, plan.prune, device=device, checkpoint=places[0])
+        quantised = quantise(pruned, loaders, plan.quantise, checkpoint=places[1])
     samples, _ = loaders.test_arrays()
     name = label or f"{pruned.sparsity:.0%}".replace("%", " %")
     workspace.save(workspace.Workspace(quantised, name, samples), pruned, out, force=force)
@@ -101,6 +110,23 @@ def prune(
             f"{escape(wording.layer(layer.layer))}: {layer.before:.1%} of {layer.weights} weights zero after pruning, "
             f"{layer.after:.1%} after quantisation"
         )
+
+
+@contextmanager
+def _told(*kinds: type[Warning]) -> Iterator[None]:
+    """Print each warning of these kinds in one line, as it comes, without its place in the source."""
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:  # noqa: ANN401
+        if issubclass(category, kinds):
+            typer.echo(f"warning: {message}", err=True)
+        else:
+            usual(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        for kind in kinds:
+            warnings.simplefilter("always", kind)
+        usual, warnings.showwarning = warnings.showwarning, tell
+        yield
 
 
 def _percent(share: float | None) -> str:

@@ -12,6 +12,8 @@ import pytest
 
 from fpgaprune.cli import main
 from fpgaprune.paths import resource
+from fpgaprune.prune import DivergedError
+from fpgaprune.prune.training.loop import Loop
 from fpgaprune.sim import ProjectFolder
 
 MODULE = """
@@ -124,6 +126,62 @@ def test_structures_in_a_recipe_and_what_they_cut_out(here, run):
     assert "36 of 72 weights cut out with their channels" in out
     assert "of 24 weights zero after pruning" in out
     assert run("generate", "model", "--board", "pynq-z2", "--out", "pynq")[0] == 0
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_an_interrupted_run_goes_on_from_its_checkpoint_to_the_same_bytes(here, run, monkeypatch, epochs):
+    epoch, left = Loop.epoch, iter(range(epochs))
+
+    def interrupted(loop, *given):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return epoch(loop, *given)
+
+    run(*prune_words(out="whole"))
+    words = (*prune_words(), "--checkpoint", "done")
+    monkeypatch.setattr(Loop, "epoch", interrupted)
+    code, _, err = run(*words)
+    assert code == 130
+    assert "interrupted; run the same command again to go on" in err
+    assert not (here / "model").exists()
+    numbers = []
+    monkeypatch.setattr(Loop, "epoch", lambda loop, *given: numbers.append(given[0]) or epoch(loop, *given))
+    assert run(*words)[0] == 0
+    assert numbers == [[1, 0], [0]][epochs - 1]
+    assert contents(here / "model") == contents(here / "whole")
+    numbers.clear()
+    assert run(*prune_words(out="again"), "--checkpoint", "done")[0] == 0
+    assert numbers == []
+    assert contents(here / "again") == contents(here / "whole")
+
+
+def test_checkpoints_and_devices_that_cannot_be_used_are_refused(here, run):
+    run(*prune_words(), "--checkpoint", "done")
+    (here / "recipe.toml").write_text(RECIPE.replace("0.5", "0.6"))
+    assert_refused(here, run, (*prune_words(out="other"), "--checkpoint", "done"), "of a run with another recipe")
+    words = (*prune_words(out="model"), "--force", "--checkpoint", "model/done")
+    assert_refused(here, run, words, "model holds model/done, which is read")
+    assert_refused(here, run, (*prune_words(out="other"), "--device", "cudo"), "the device 'cudo' cannot be used")
+
+
+def test_training_that_went_astray_is_told_in_one_line(here, run, monkeypatch):
+    epoch = Loop.epoch
+
+    def astray(loop, number, *given):
+        if number == 1:
+            raise DivergedError("the training loss became nan in epoch 2")
+        return epoch(loop, number, *given)
+
+    monkeypatch.setattr(Loop, "epoch", astray)
+    code, _, err = run(*prune_words())
+    assert code == 0
+    assert err == "warning: the training loss became nan in epoch 2; went back to epoch 1\n"
+    history = json.loads((here / "model" / "pruned" / "pruned.json").read_text())["history"]
+    assert [event["kind"] for event in history["events"]] == ["diverged", "restored"]
 
 
 @pytest.mark.needs("g++", "make")

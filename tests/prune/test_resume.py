@@ -45,7 +45,8 @@ class Interrupted(Exception):  # noqa: N818  # it is no error
 def same(one, two):
     pairs = zip(one.module.state_dict().values(), two.module.state_dict().values(), strict=True)
     weights = all(torch.equal(left, right) for left, right in pairs)
-    return weights and one.masks == two.masks and one.history == two.history and one.dead_biases == two.dead_biases
+    masks = one.masks == two.masks and list(one.masks) == list(two.masks)
+    return weights and masks and one.history == two.history and one.dead_biases == two.dead_biases
 
 
 @pytest.fixture

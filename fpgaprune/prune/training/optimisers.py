@@ -54,11 +54,11 @@ def state_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give ``optimiser`` the state that ``state_of`` returned."""
+    """Give ``optimiser`` the state that ``state_of`` returned, in copies, as a file's memory may be aligned otherwise."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
+        state.setdefault(int(number), {})[name] = value.clone()
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fpgaprune.prune.checks import table
 from fpgaprune.prune.history import History
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.shrinkage import Shrinkage
@@ -44,13 +43,14 @@ class Tensors:
         if masks is None:
             return None
         self.put(prefix, masks)
-        return masks.shrinkage.to_dict()
+        return {"order": list(masks), "shrinkage": masks.shrinkage.to_dict()}
 
-    def get_masks(self, prefix: str, shrinkage: object) -> Masks | None:
-        """Return the masks of a prefix, given what ``put_masks`` returned."""
-        if shrinkage is None:
+    def get_masks(self, prefix: str, values: Mapping[str, Any] | None) -> Masks | None:
+        """Return the masks of a prefix, in their order, given what ``put_masks`` returned."""
+        if values is None:
             return None
-        return Masks(self.get(prefix), Shrinkage.from_dict(table(prefix, shrinkage)))
+        found = self.get(prefix)
+        return Masks({name: found[name] for name in values["order"]}, Shrinkage.from_dict(values["shrinkage"]))
 
 
 def moment_values(moment: Moment, tensors: Tensors) -> dict[str, object]:
