@@ -52,7 +52,7 @@ def build_model(spec: str) -> nn.Module:
 
 
 def build_data(spec: str) -> Data:
-    """Return the data that the factory ``spec`` returns: ``Data``, or a pair of training and test batches.
+    """Return the data that the factory ``spec`` returns: ``Data``, or training and test batches, and validation ones.
 
     Raises:
         InputError: nothing can be imported by this spec, the factory fails, or it returns no data.
@@ -60,8 +60,9 @@ def build_data(spec: str) -> Data:
     data = _call(import_object(spec), spec)
     if isinstance(data, Data):
         return data
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        msg = f"{spec!r} must return fpgaprune.prune.Data or a pair (train, test), not {type(data).__name__}"
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        what = "fpgaprune.prune.Data, (train, test) or (train, test, validation)"
+        msg = f"{spec!r} must return {what}, not {type(data).__name__}"
         raise InputError(msg)
     return Data(*data)
 

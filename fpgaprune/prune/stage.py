@@ -24,7 +24,7 @@ class Stage:
     ``sparsity`` is the share of what the ``structure`` counts, weights or groups, and left out where that fixes it, or
     where a ``threshold`` is given for the weights whose score is at most so much. ``samples`` bounds the training data
     that a criterion looks at. ``layers`` maps tensors or modules to a sparsity of their own. ``fine_tune`` is run after
-    each of the ``steps``.
+    each of the ``steps``. ``rewind_epoch`` is for the schedule 'lottery', ``rigl`` for 'rigl'.
 
     Raises:
         InputError: a field has the wrong type or is out of its range; the message names it.

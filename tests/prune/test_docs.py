@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
-from fpgaprune.prune import CRITERIA, PruneRecipe
+from fpgaprune.prune import CRITERIA, Distribution, PruneRecipe, Rate, RigL, Schedule, TrainSettings
 from fpgaprune.prune.criteria import DATA_FREE, ablation, per_sample
 from fpgaprune.prune.criteria.context import Context
 from fpgaprune.prune.criteria.movement import LEARNING_RATE
 from fpgaprune.prune.structures import STRUCTURES
+from fpgaprune.prune.training.loop import CHECK_EVERY
 
 TEXT = (Path(__file__).parents[2] / "docs" / "pruning.md").read_text(encoding="utf-8")
 
@@ -48,9 +50,22 @@ def test_the_bounds_are_those_of_the_code():
     assert f"at most {ablation.LARGEST:,} of them" in flowing
     assert f"at most {per_sample.MOST_OUTPUTS} outputs" in flowing
     assert f"learning rate of {LEARNING_RATE}" in flowing
+    assert f"looked at every {CHECK_EVERY} steps" in flowing
     assert f"`samples` training samples ({Context.samples} unless" in flowing
 
 
 def test_every_structure_is_in_the_table():
     table = TEXT.split("## Structures")[1].split("```")[0]
     assert re.findall(r"^\| `([A-Za-z: ]+)` \|", table, re.MULTILINE) == list(STRUCTURES)
+
+
+def test_every_schedule_and_setting_of_training_is_told():
+    for kind in (Schedule, Rate, Distribution):
+        assert all(f"`{member.value}`" in TEXT for member in kind)
+    names = [item.name for item in fields(TrainSettings)]
+    assert [name for name in names if f"`{name}`" not in TEXT] == []
+    assert [item.name for item in fields(RigL) if f"`rigl.{item.name}`" not in TEXT] == []
+    told = dict(re.findall(r"^\| `(\w+)` \| ([a-z0-9.]+) \|", TEXT, re.MULTILINE))
+    for name, default in told.items():
+        if name in names:
+            assert str(getattr(TrainSettings(), name)).lower() in (default, f"{default}.0")

@@ -41,6 +41,9 @@ def loaders():
 
 def ready():
     return Data(*loaders())
+
+def three():
+    return (*loaders(), loaders()[0])
 """
 
 
@@ -121,5 +124,7 @@ def test_factories_that_fail_are_explained(spec, message):
 def test_data():
     assert isinstance(build_data("fp_test_models:loaders"), Data)
     assert len(build_data("fp_test_models:ready").example()) == 1
-    with pytest.raises(InputError, match=r"must return fpgaprune\.prune\.Data or a pair \(train, test\), not int"):
+    assert len(list(build_data("fp_test_models:three").validation_batches())) == 1
+    what = r"must return fpgaprune\.prune\.Data, \(train, test\) or \(train, test, validation\), not int"
+    with pytest.raises(InputError, match=what):
         build_data("fp_test_models:wrong")

@@ -54,7 +54,7 @@ def state_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give ``optimiser`` the state that ``state_of`` returned, in copies, as a file's memory may be aligned otherwise."""
+    """Give ``optimiser`` copies of the state that ``state_of`` returned; memory of a file may be aligned otherwise."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
