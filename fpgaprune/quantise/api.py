@@ -53,8 +53,7 @@ def quantise(
 
     Formats are chosen on the first samples of the training data. Weights that are zero stay zero while fine-tuning.
     ``loss`` and ``metric`` default to those of ``fpgaprune.prune.training.train``. ``checkpoint`` is a folder that is
-    kept up to date after each epoch of fine-tuning; a call with the same arguments goes on from there. Training that
-    compresses begins anew.
+    kept up to date after each epoch of fine-tuning; a call with the same arguments goes on from there.
 
     Raises:
         InputError: the recipe does not fit the layers, or the data does not fit the model.
@@ -67,8 +66,8 @@ def quantise(
     network = with_rounded_readers(network)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
     freeze(network, plan)  # refuses sums that are too wide before time goes into training
-    course = _course(data, recipe, loss, metric, progress=progress)
-    trained = _trained(network, plan, recipe, course, checkpoint)
+    course = _course(data, recipe, loss, metric, checkpoint, progress=progress)
+    trained = _trained(network, plan, recipe, course)
     layers = freeze(trained.network, trained.plan)
     quantised = QuantisedModel(layers, network.outputs, recipe)
     report = QuantiseReport(
@@ -105,18 +104,23 @@ class _Trained:
 
 
 def _course(
-    data: Data, recipe: QuantiseRecipe, loss: Loss | None, metric: Metric | None, *, progress: bool
+    data: Data,
+    recipe: QuantiseRecipe,
+    loss: Loss | None,
+    metric: Metric | None,
+    checkpoint: Path | None,
+    *,
+    progress: bool,
 ) -> Course | None:
     """Return how the network is fine-tuned; None where it is not."""
     if recipe.fine_tune is None:
         return None
     settings = replace(recipe.fine_tune, seed=mix(recipe.seed, recipe.fine_tune.seed))
-    return Course(data, settings, loss, metric, progress)
+    purpose = json.dumps(recipe.to_dict(), sort_keys=True)
+    return Course(data, settings, loss, metric, progress, checkpoint, purpose)
 
 
-def _trained(
-    network: Network, plan: Plan, recipe: QuantiseRecipe, course: Course | None, checkpoint: Path | None
-) -> _Trained:
+def _trained(network: Network, plan: Plan, recipe: QuantiseRecipe, course: Course | None) -> _Trained:
     if course is None:
         return _Trained(network, plan)
     if recipe.compress is not None:
@@ -125,6 +129,5 @@ def _trained(
     module = QuantisedNetwork(network, plan).float()
     if not list(chain(module.parameters())):
         return _Trained(network, plan)
-    kept = replace(course, checkpoint=checkpoint, purpose=json.dumps(recipe.to_dict(), sort_keys=True))
-    history = kept.train(module, keep_dead(module), "fine-tuning in fixed point")
+    history = course.train(module, keep_dead(module), "fine-tuning in fixed point")
     return _Trained(module.network(), plan, history)

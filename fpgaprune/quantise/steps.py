@@ -97,9 +97,9 @@ class QuantisedNetwork(nn.Module):
         """Return the network with the weights as they are now, in float64; those of trained grids are on them."""
         return Network(_all_with_weights(self._network.layers, self.steps), self._network.outputs)
 
-    def weights(self) -> dict[str, nn.Parameter]:
-        """Return the weight of each layer that sums products of trainable ones, those inside of loops too."""
-        return dict(_weights(self._network.layers, self.steps))
+    def weighted(self) -> dict[str, LinearStep | Conv1dStep | Conv2dStep]:
+        """Return the step of each layer whose weights are trained, those inside of loops too."""
+        return dict(_weighted(self._network.layers, self.steps))
 
     def _known(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         layers = zip(self._network.inputs, inputs, strict=True)
@@ -251,12 +251,14 @@ def _step(layer: Layer, places: _Places) -> nn.Module:
             assert_never(layer)
 
 
-def _weights(layers: tuple[Layer, ...], steps: nn.ModuleList) -> Iterator[tuple[str, nn.Parameter]]:
+def _weighted(
+    layers: tuple[Layer, ...], steps: nn.ModuleList
+) -> Iterator[tuple[str, LinearStep | Conv1dStep | Conv2dStep]]:
     for layer, step in zip(layers, steps, strict=True):
         if isinstance(layer, Scan) and isinstance(step, ScanStep):
-            yield from _weights(layer.body, step.steps)
+            yield from _weighted(layer.body, step.steps)
         elif isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)) and isinstance(step.weight, nn.Parameter):
-            yield layer.name, step.weight
+            yield layer.name, step
 
 
 def _all_with_weights(layers: tuple[Layer, ...], steps: nn.ModuleList) -> tuple[Layer, ...]:

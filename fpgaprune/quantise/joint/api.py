@@ -15,9 +15,10 @@ from fpgaprune.prune.objectives import default_loss
 from fpgaprune.prune.seeding import mix
 from fpgaprune.quantise.compression import Saved, Saving
 from fpgaprune.quantise.freeze import freeze
-from fpgaprune.quantise.joint.control import Control
+from fpgaprune.quantise.joint.control import Control, press
 from fpgaprune.quantise.joint.cost import Priced, total
 from fpgaprune.quantise.joint.grids import DigitGrid, ResultGrid, WidthGrid
+from fpgaprune.quantise.joint.trim import trim_
 from fpgaprune.quantise.nested import every_layer
 from fpgaprune.quantise.places import origin, trainable_results
 from fpgaprune.quantise.steps import QuantisedNetwork, TrainedGrids, keep_dead
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _CALMER = 0.1
 """The share of the learning rate with which what is left is trained in the end."""
+
+_MOST_TRIMMED = 0.1
+"""The share of a budget by which gradients may miss it; that much is pruned in one go."""
 
 
 @dataclass(frozen=True)
@@ -60,15 +64,20 @@ def compress(network: Network, plan: Plan, compression: Compression, course: Cou
     if not layers:
         msg = "compress found no weights to train: the network has no dense or convolutional layer of its own"
         raise InputError(msg)
-    before = float(total(layers, compression.cost))
-    history = _pressed(module, layers, compression, course)
-    after = float(total(layers, compression.cost))
-    _refuse_missed(compression, before, after)
+    before = _cost(layers, compression)
+    history = _pressed(module, layers, compression, _part(course, "saving"))
+    _keep_budget(layers, compression, before)
+    after = _cost(layers, compression)
     pressed, plan = module.network(), _plan(plan, grids)
     if compression.settle:
-        pressed, settled = _settled(pressed, plan, grids, layers, compression, course)
+        pressed, settled = _settled(pressed, plan, grids, layers, compression, _part(course, "settling"))
         history += settled.at_step(1)
     return Compressed(pressed, _covering(pressed, plan, grids), Saved(compression.cost, before, after), history)
+
+
+def _part(course: Course, name: str) -> Course:
+    """Return the course with a checkpoint of its own."""
+    return course if course.checkpoint is None else replace(course, checkpoint=course.checkpoint / name)
 
 
 def _grids(network: Network, plan: Plan, compression: Compression) -> TrainedGrids:
@@ -88,7 +97,7 @@ def _grids(network: Network, plan: Plan, compression: Compression) -> TrainedGri
 def _priced(module: QuantisedNetwork, network: Network, plan: Plan, grids: TrainedGrids) -> list[Priced]:
     formats = {layer.name: layer.format for layer in every_layer(freeze(network, plan))}
     found = []
-    for name, weight in module.weights().items():
+    for name, step in module.weighted().items():
         if name not in grids.weights:
             continue
         grid, source = grids.weights[name], network.by_name[name].sources[0]
@@ -96,13 +105,14 @@ def _priced(module: QuantisedNetwork, network: Network, plan: Plan, grids: Train
         trained = grids.results.get(origin(network, source))
         word = formats[source] if source in formats else plan.word(network, source)
         bits = trained if isinstance(trained, ResultGrid) else word.width - word.signed
-        found.append(Priced(name, weight, grid, bits))
+        found.append(Priced(name, step.weight, grid, bits))
     return found
 
 
 def _pressed(module: QuantisedNetwork, layers: list[Priced], compression: Compression, course: Course) -> History:
     steps = course.settings.epochs * sum(1 for _ in course.data.train_batches())
     control, dead = Control(compression, layers, steps), keep_dead(module)
+    module.add_module("control", control)
     trainable = [grid for grid in module.modules() if isinstance(grid, (WidthGrid, ResultGrid))]
     base = course.loss or default_loss
 
@@ -114,9 +124,12 @@ def _pressed(module: QuantisedNetwork, layers: list[Priced], compression: Compre
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         error = base(outputs, targets)
-        return error + control.worth * total(layers, compression.cost) if control.worth else error
+        return error + float(control.worth) * total(layers, compression.cost) if control.worth else error
 
-    return replace(course, loss=loss).train(module, after_step, f"saving {compression.saving.value}")
+    whole = replace(course.data, validation=None)  # the cost falls to the last epoch, so none before is the best one
+    settings = replace(course.settings, validation=0.0, patience=0)
+    pressing = replace(course, loss=loss, data=whole, settings=settings)
+    return pressing.train(module, after_step, f"saving {compression.saving.value}")
 
 
 def _settled(
@@ -139,6 +152,7 @@ def _settled(
         settings,
         epochs=compression.settle,
         learning_rate=settings.learning_rate * _CALMER,
+        warm_up=0,
         seed=mix(settings.seed, 1),
     )
     history = replace(course, settings=calm).train(module, keep_dead(module), "training what is left")
@@ -164,11 +178,28 @@ def _covering(network: Network, plan: Plan, grids: TrainedGrids) -> Plan:
     return replace(plan, weights=weights)
 
 
-def _refuse_missed(compression: Compression, before: float, after: float) -> None:
-    if compression.budget is None or after <= compression.budget:
+@torch.no_grad()
+def _cost(layers: list[Priced], compression: Compression) -> float:
+    return float(total(layers, compression.cost))
+
+
+def _keep_budget(layers: list[Priced], compression: Compression, before: float) -> None:
+    """Take what is above the budget in the end, which moves with the last steps of training.
+
+    Raises:
+        InputError: there is more above it than that.
+    """
+    budget = compression.budget
+    if budget is None:
         return
-    msg = (
-        f"the budget of {compression.budget:,.0f} {compression.cost.value} was not reached: {before:,.0f} before, "
-        f"{after:,.0f} after; give it more fine_tune.epochs, an earlier end, a higher learning_rate or a larger budget"
-    )
-    raise InputError(msg)
+    if compression.saving is Saving.DIGITS:
+        press(layers, budget)
+        return
+    after = _cost(layers, compression)
+    if after > budget * (1 + _MOST_TRIMMED):
+        msg = (
+            f"the budget of {budget:,.0f} {compression.cost.value} was not reached: {before:,.0f} before, {after:,.0f} "
+            "after; give it more fine_tune.epochs, an earlier end, a higher learning_rate or a larger budget"
+        )
+        raise InputError(msg)
+    trim_(layers, compression.cost, budget)

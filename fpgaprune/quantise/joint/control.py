@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fpgaprune.quantise.compression import Compression, Saving
+from fpgaprune.quantise.compression import Compression, Cost, Saving
 from fpgaprune.quantise.joint.cost import total
 from fpgaprune.quantise.joint.grids import DigitGrid
 
@@ -19,72 +18,105 @@ if TYPE_CHECKING:
     from fpgaprune.quantise.joint.cost import Priced
 
 _EVERY = 16
-"""Optimiser steps between two adjustments."""
+"""Optimiser steps between two adjustments, in trainings that are long enough for `_LEAST` of them."""
+
+_LEAST = 200
+
+_SHORTER = 0.999
+"""By how much shorter than needed the next aim is, so that a few are enough."""
 
 _EAGER = 0.2
 """The power of (cost / wanted cost) by which the worth of a unit grows at each adjustment."""
+
+_MOST_RATIO = 4.0
+"""The largest ratio that counts: far from the aim, more haste would only overshoot."""
 
 _FIRST = 0.01
 """The share of a loss of one that the whole cost is worth at first."""
 
 
-@dataclass
-class Control:
-    """The price of a digit, or the worth of a unit of cost in loss, at each step of a training of so many ``steps``."""
+class Control(nn.Module):
+    """The price of a digit, or the worth of a unit of cost in loss, at each step of a training of so many ``steps``.
 
-    compression: Compression
-    layers: Sequence[Priced]
-    steps: int
-    worth: float = 0.0
-    _step: int = 0
-    _full: float = field(default=0.0)
+    What it knows are buffers, so that a checkpoint of the network that it is part of holds them.
+    """
+
+    worth: Tensor
+    _step: Tensor
+    _full: Tensor
+
+    def __init__(self, compression: Compression, layers: Sequence[Priced], steps: int) -> None:
+        super().__init__()
+        self.compression = compression
+        self.steps = steps
+        self._layers = layers
+        for name in ("worth", "_step", "_full"):
+            self.register_buffer(name, torch.zeros((), dtype=torch.float64))
 
     @property
     def done(self) -> float:
         """The share of the way from the cost at first to the one at last."""
         start, end = self.compression.start, self.compression.end
-        if self._step / self.steps < start:
+        done = float(self._step) / self.steps
+        if done < start:
             return 0.0
-        return 1.0 if end == start else min(1.0, (self._step / self.steps - start) / (end - start))
+        return 1.0 if end == start else min(1.0, (done - start) / (end - start))
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take note of one optimiser step; every few steps, adjust."""
-        if self._step % _EVERY == 0 and self._step >= self.compression.start * self.steps:
-            self._full = self._full or float(total(self.layers, self.compression.cost))
-            self.adjust()
+        """Take note of one optimiser step; every few steps, and after the last, adjust."""
+        every = min(_EVERY, max(1, self.steps // _LEAST))
         self._step += 1
+        if int(self._step) % every == 0 and self._step > self.compression.start * self.steps:
+            self.adjust()
 
+    @torch.no_grad()
     def adjust(self) -> None:
         """Set the price, or the worth, for the moment."""
-        if self.compression.saving is Saving.DIGITS:
-            set_prices(self.layers, self._digit_price())
-        elif self.compression.strength is not None:
-            self.worth = self.compression.strength * _eased(self.done)
-        else:
+        if not self._full:
+            self._full.copy_(total(self._layers, self.compression.cost))
+        strength, digits = self.compression.strength, self.compression.saving is Saving.DIGITS
+        if strength is None and digits:
+            press(self._layers, self.wanted())
+        elif strength is None:
             self._chase()
+        elif digits:
+            set_prices(self._layers, strength * _mean_square(self._layers) * _eased(self.done))
+        else:
+            self.worth.fill_(strength * _eased(self.done))
 
     def wanted(self) -> float:
         """Return the cost that is wanted now: the budget in the end, falling fast at first and slowly at last."""
         budget = self.compression.budget or 0.0
-        return budget + max(self._full - budget, 0.0) * (1 - _eased(self.done))
-
-    def _digit_price(self) -> float:
-        if self.compression.strength is not None:
-            return self.compression.strength * _mean_square(self.layers) * _eased(self.done)
-        return price_for(self.layers, self.wanted())
+        return budget + max(float(self._full) - budget, 0.0) * (1 - _eased(self.done))
 
     def _chase(self) -> None:
         """Raise the worth while the cost is above what is wanted, lower it below (a multiplier of Lagrange)."""
-        now, wanted = float(total(self.layers, self.compression.cost)), self.wanted()
-        self.worth = (self.worth or _FIRST / max(self._full, 1.0)) * (max(now, 1e-9) / wanted) ** _EAGER
+        now, wanted = float(total(self._layers, self.compression.cost)), self.wanted()
+        worth = float(self.worth) or _FIRST / max(float(self._full), 1.0)
+        ratio = min(max(now / wanted, 1 / _MOST_RATIO), _MOST_RATIO)
+        self.worth.fill_(worth * ratio**_EAGER)
+
+
+@torch.no_grad()
+def press(layers: Sequence[Priced], budget: float) -> None:
+    """Set the prices at which the digits that are worth them cost no more than ``budget``.
+
+    Sums are as wide as their digits make them, so that prices are found anew until they hold.
+    """
+    aim = budget
+    while True:
+        set_prices(layers, price_for(layers, aim))
+        cost = float(total(layers, Cost.ADDER_BITS))
+        if cost <= budget:
+            return
+        aim *= _SHORTER * budget / cost
 
 
 def price_for(layers: Sequence[Priced], budget: float) -> float:
-    """Return the least price at which the digits that are worth it cost no more than ``budget``.
+    """Return the least price at which the digits that are worth it cost no more than ``budget``, in present widths.
 
-    A digit is worth the squared error that it saves, for each bit of its adder. That adder is as wide as the digits at
-    the present prices make it, which errs on the wide side while they become fewer.
+    A digit is worth the squared error that it saves, for each bit of its adder.
     """
     worths, widths = [], []
     for layer in layers:
@@ -101,7 +133,7 @@ def set_prices(layers: Sequence[Priced], price: float) -> None:
     wide = [_digit_width(layer) for layer in layers]
     for layer, width in zip(layers, wide, strict=True):
         assert isinstance(layer.grid, DigitGrid)  # noqa: S101  # there are no prices of widths
-        layer.grid.price = price * width * math.ldexp(1.0, 2 * layer.grid.fraction)
+        layer.grid.price.fill_(price * width * math.ldexp(1.0, 2 * layer.grid.fraction))
 
 
 def _digit_width(layer: Priced) -> float:

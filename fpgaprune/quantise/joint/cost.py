@@ -15,8 +15,6 @@ from fpgaprune.quantise.joint.grids import DigitGrid, ResultGrid, WidthGrid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import nn
-
 
 @dataclass(frozen=True, eq=False)
 class Priced:
@@ -26,7 +24,7 @@ class Priced:
     """
 
     name: str
-    weight: nn.Parameter
+    weight: Tensor
     grid: DigitGrid | WidthGrid
     source: ResultGrid | int
 

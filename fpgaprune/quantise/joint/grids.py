@@ -28,13 +28,15 @@ class DigitGrid(nn.Module):
     price no longer counts.
     """
 
+    price: Tensor
+
     def __init__(self, to: Fixed) -> None:
         super().__init__()
         self.fraction = to.fraction
         self.most = (to.width + 2) // 2
-        self.price = 0.0
+        self.register_buffer("price", torch.zeros(()))
         self.allotted: Tensor | None = None
-        self._known: tuple[int, float, Tensor] | None = None
+        self._known: tuple[int, int, Tensor] | None = None
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the weights on the grid; the gradient passes unchanged (straight-through estimator)."""
@@ -43,9 +45,10 @@ class DigitGrid(nn.Module):
     @torch.no_grad()
     def rounded(self, weight: Tensor) -> Tensor:
         """Return the weights on the grid, computed once for the same weights and price."""
-        if self._known is None or self._known[:2] != (weight._version, self.price):
+        now = weight._version, self.price._version
+        if self._known is None or self._known[:2] != now:
             terms, kept = self._terms(weight)
-            self._known = weight._version, self.price, (terms * kept).sum(0) * math.ldexp(1.0, -self.fraction)
+            self._known = *now, (terms * kept).sum(0) * math.ldexp(1.0, -self.fraction)
         return self._known[2]
 
     @torch.no_grad()
