@@ -146,9 +146,10 @@ class Run:
         wiring = self._wiring(turn, state)
         first = turn.stage.rewind_epoch if turn.rewinds else 0
         label = f"training at sparsity {state.masks.sparsity:.1%}"
-        trainer = Trainer(self.model, self.data, self._settings(turn), wiring, self.means, label, first, keep)
-        history = trainer.run(moment).at_step(turn.step)
-        return replace(over, masks=wiring.masks or state.masks, history=state.history + history, origin=origin)
+        settings = self._settings(turn)
+        trainer = Trainer(self.model, self.data, settings, wiring, self.means, label, first, turn.step, keep)
+        history = state.history + trainer.run(moment)
+        return replace(over, masks=wiring.masks or state.masks, history=history, origin=origin)
 
     def _settings(self, turn: Turn) -> TrainSettings:
         """Return the settings with a seed of the turn; the rounds of a lottery all see the samples in one order."""

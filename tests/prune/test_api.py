@@ -112,10 +112,13 @@ def test_all_stages_keep_the_same_samples_out(mlp, data):
 
 
 def test_hooks_and_devices_reach_the_training(mlp, data):
-    seen = Hooks(on_epoch_end=lambda _, record: record.epoch == 1)
-    recipe = PruneRecipe(0.5, fine_tune=TrainSettings(epochs=4))
-    events = prune(mlp, data, recipe, hooks=seen, device="cpu").history.events
-    assert [(event.step, event.epoch, event.kind) for event in events] == [(1, 1, EventKind.STOPPED_BY_HOOK)]
+    records = []
+    seen = Hooks(on_epoch_end=lambda _, record: records.append(record) or (record.step, record.epoch) == (1, 2))
+    recipe = PruneRecipe(0.5, schedule="cubic", steps=2, fine_tune=TrainSettings(epochs=3))
+    history = prune(mlp, data, recipe, hooks=seen, device="cpu").history
+    assert [(event.step, event.epoch, event.kind) for event in history.events] == [(1, 2, EventKind.STOPPED_BY_HOOK)]
+    assert [(record.step, record.epoch) for record in records] == [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)]
+    assert records == [record for record in history.records if record.epoch]
     with pytest.raises(InputError, match="the device 'meta' cannot be used"):
         prune(mlp, data, recipe, device="meta")
 

@@ -14,6 +14,7 @@ from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.errors import InputError
 from fpgaprune.prune.api import prune
+from fpgaprune.prune.data import Data
 from fpgaprune.prune.dead import DeadBias, dead_biases
 from fpgaprune.prune.dynamic import erk, first_masks, kept_counts, rewired
 from fpgaprune.prune.masks import Masks, prunable
@@ -210,6 +211,28 @@ def test_it_may_follow_a_structured_stage(mlp, data):
     assert int(gone.sum()) == 4
     assert not bool(pruned.masks["0.weight"][gone].any())
     assert pruned.masks.count - pruned.masks.kept == pruned_count(0.7, 176)
+
+
+def test_recurrent_layers_and_streams_of_unknown_length(data):
+    class Stream:
+        def __iter__(self):
+            return ((x[:, None], y) for x, y in data.train)
+
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(8, 6, batch_first=True)
+            self.head = nn.Linear(6, 3)
+
+        def forward(self, x):
+            return self.head(self.lstm(x)[0][:, -1])
+
+    torch.manual_seed(0)
+    model, recipe = Last(), rigl(0.8, interval=2)
+    pruned, patterns = watched(model, Data(Stream(), Stream()), recipe)
+    assert len(patterns) == 18
+    assert dict(kept_counts(Masks.full(model), recipe)) == {name: pruned.masks.nonzeros(name) for name in pruned.masks}
+    assert pruned.masks != first_masks(model, recipe, 0, Masks.full(model))
 
 
 @pytest.mark.parametrize("dead_bias", DeadBias)

@@ -52,6 +52,8 @@ class Means:
 class Trainer:
     """One training run: epochs ``first`` to ``settings.epochs``; after each, ``keep`` may take the moment.
 
+    ``step`` is the pruning step that it belongs to in the history.
+
     Raises:
         InputError: patience is asked for where nothing is validated.
     """
@@ -63,6 +65,7 @@ class Trainer:
     means: Means
     label: str = "training"
     first: int = 0
+    step: int = 0
     keep: Callable[[int, Callable[[], Moment]], None] | None = None
 
     def __post_init__(self) -> None:
@@ -135,7 +138,7 @@ class Trainer:
         number = course.epochs + 1
         mean, asked = loop.epoch(course.epochs, self.data, advance)
         metric = evaluate_metric(self.model, self.data, self.means.metric)
-        record = Record(0, number, self.wiring.sparsity, mean, metric, self._validated())
+        record = Record(self.step, number, self.wiring.sparsity, mean, metric, self._validated())
         hook = self.means.hooks.on_epoch_end
         asked = (hook is not None and bool(hook(self.model, record))) or asked
         best = self._better(course.best, record)
@@ -152,11 +155,11 @@ class Trainer:
 
     def _ended(self, epoch: int, best: Best, *, asked: bool) -> tuple[Event, ...]:
         if asked:
-            return (Event(0, epoch, EventKind.STOPPED_BY_HOOK, "a hook asked to stop"),)
+            return (Event(self.step, epoch, EventKind.STOPPED_BY_HOOK, "a hook asked to stop"),)
         patience = self.settings.patience
         if patience and epoch - best.epoch >= patience and epoch < self.settings.epochs:
             text = f"no epoch after {best.epoch} had a better validation metric than its {best.value:.6g}"
-            return (Event(0, epoch, EventKind.STOPPED_EARLY, text),)
+            return (Event(self.step, epoch, EventKind.STOPPED_EARLY, text),)
         return ()
 
     def _astray(self, course: Course, error: DivergedError) -> History:
@@ -165,13 +168,13 @@ class Trainer:
         if best.epoch == self.first:
             raise error
         warnings.warn(f"{error}; went back to epoch {best.epoch}", TrainingWarning, stacklevel=2)
-        return course.history + History((), (Event(0, epoch, EventKind.DIVERGED, str(error)),)) + back
+        return course.history + History(events=(Event(self.step, epoch, EventKind.DIVERGED, str(error)),)) + back
 
     def _back(self, best: Best, epoch: int, why: str) -> History:
         put_back(self.model, best.tensors)
         self.wiring.set_masks(best.masks)
         text = f"the weights are those of epoch {best.epoch}, {why}"
-        return History((), (Event(0, epoch, EventKind.RESTORED, text, best.epoch),))
+        return History(events=(Event(self.step, epoch, EventKind.RESTORED, text, best.epoch),))
 
 
 def _moment(loop: Loop, course: Course) -> Moment:
