@@ -2,7 +2,8 @@
 
 from fpgaprune.fit.budget import Aim, Budget, Goal
 from fpgaprune.fit.explain import InfeasibleError, Situation, explain
-from fpgaprune.fit.fit import Fitted, Progress, fit, silent, situations, totals
+from fpgaprune.fit.fit import Fitted, Progress, fit, kernels_of, silent, situations, totals
+from fpgaprune.fit.memory import Memory
 from fpgaprune.fit.optimise import Choice, least_loss, nearest, tightness
 from fpgaprune.fit.planning import planner
 from fpgaprune.fit.problem import Point, Problem
@@ -16,6 +17,7 @@ __all__ = [
     "Fitted",
     "Goal",
     "InfeasibleError",
+    "Memory",
     "Point",
     "Problem",
     "Progress",
@@ -24,6 +26,7 @@ __all__ = [
     "chosen_to_data",
     "explain",
     "fit",
+    "kernels_of",
     "least_loss",
     "nearest",
     "planner",

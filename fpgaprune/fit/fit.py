@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from fpgaprune.errors import InputError
 from fpgaprune.fit.budget import Aim, Budget, Goal
 from fpgaprune.fit.explain import InfeasibleError, Situation, explain
+from fpgaprune.fit.memory import Memory
 from fpgaprune.fit.optimise import optimise
 from fpgaprune.fit.points import Pricer, Pricing, finer, points, priced, unrolled_points
 from fpgaprune.fit.problem import INTERVAL, LATENCY, Problem
@@ -99,9 +100,14 @@ def situations(
     interface: Interface = Interface.PARALLEL,
     clock_ns: float | None = None,
     planner: Planner | None = None,
+    memory: Memory | None = None,
+    quick: bool = False,
     progress: Progress = silent,
 ) -> tuple[Situation, ...]:
     """Return what ``fit`` chooses from, for each way to build the graph; with a planner, its plan of each matrix alone.
+
+    A ``memory`` that serves several graphs prices their equal matrices once. What is ``quick`` leaves out matrices that
+    alone would be slower than the goal allows, with which nothing could be said of other goals.
 
     Raises:
         GraphError: a format that does not hold what reaches it.
@@ -109,12 +115,13 @@ def situations(
     """
     search = _Search.of(board, goal, budget, progress)
     shaped = partial(schedule, graph, board, clock_ns=clock_ns, interface=interface)
+    of = (memory or Memory()).of
     if planner is not None:
         return (_Fit(shaped(planner=planner), search).situation(priced),)
     if interface is Interface.STREAM:
-        return (_Fit(shaped(), search).situation(points),)
-    unfolded = [_Fit(base, search).situation(unrolled_points) for base in _pipelines(graph, shaped)]
-    return (*unfolded, _Fit(shaped(planner=_one_lane), search).situation(points))
+        return (_Fit(shaped(), search, quick=quick).situation(of(points)),)
+    unfolded = [_Fit(base, search).situation(of(unrolled_points)) for base in _pipelines(graph, shaped)]
+    return (*unfolded, _Fit(shaped(planner=_one_lane), search, quick=quick).situation(of(points)))
 
 
 def _one_lane(_op: MatVec, _source: Tensor) -> Plan:
@@ -166,14 +173,15 @@ class _Search:
 class _Fit:
     """The search among the designs of one graph as it is built: that of ``base``."""
 
-    def __init__(self, base: Design, search: _Search) -> None:
+    def __init__(self, base: Design, search: _Search, *, quick: bool = False) -> None:
         self._base = base
         self._goal = search.goal
         self._budget = search.budget
         self._progress = search.progress
         self._limits = search.budget.limits(base.board)
         self._room = tuple(int(getattr(base.board.resources, name)) for name in AMOUNTS)
-        self._pricing = Pricing.of(base.board, base.clock_ns)
+        longest = min(self._most().values(), default=math.inf) if quick else math.inf
+        self._pricing = Pricing.of(base.board, base.clock_ns, longest)
 
     def choose(self, of: Pricer) -> Fitted | Situation:
         return self._settle(self._base.plans, self._choices(lower(self._base), of))

@@ -50,15 +50,19 @@ _MOST_DIGITS = 12_000
 
 @dataclass(frozen=True)
 class Pricing:
-    """What turns a plan into costs: the fabric, and the usable part of the clock period in ns."""
+    """What turns a plan into costs: the fabric, and the usable part of the clock period in ns.
+
+    Matrices that would take more than ``longest`` cycles a sample need not be priced.
+    """
 
     fabric: Fabric
     period_ns: float
+    longest: float = math.inf
 
     @classmethod
-    def of(cls, board: Board, clock_ns: float) -> Pricing:
+    def of(cls, board: Board, clock_ns: float, longest: float = math.inf) -> Pricing:
         """Return the pricing of the estimate."""
-        return cls(FABRICS[board.family], clock_ns * CLOCK_SHARE)
+        return cls(FABRICS[board.family], clock_ns * CLOCK_SHARE, longest)
 
     def point(self, kernel: MatVecKernel) -> Point:
         """Return what a matrix takes, built as its kernel's plan says."""
@@ -82,7 +86,8 @@ def amounts_of(cost: LayerResources) -> Amounts:
 
 def points(kernel: MatVecKernel, pricing: Pricing, room: Amounts) -> tuple[Point, ...]:
     """Return the points of which no other is as good in every resource, the interval and the latency."""
-    plans = [plan for plan in ladder(kernel.weights) if _may_fit(plan, room)]
+    longest = pricing.longest / kernel.result.beats
+    plans = [plan for plan in ladder(kernel.weights, longest) if _may_fit(plan, room)]
     return pareto([*unrolled_points(kernel, pricing, room), *folded_points(kernel, plans, pricing)])
 
 
@@ -124,9 +129,14 @@ def unrolled(kernel: MatVecKernel, room: Amounts) -> Iterator[Plan]:
             yield Adders(adder_graph(kernel.weights, *ends, deeper=0))  # a few more additions, fewer registers
 
 
-def ladder(weights: SparseMatrix) -> list[Folded]:
-    """Return folded plans from an interval of two cycles to one lane; memories are slow to balance, so half as many."""
-    slowest = weights.nonzeros + START_UP
+def ladder(weights: SparseMatrix, longest: float = math.inf) -> list[Folded]:
+    """Return folded plans from an interval of two cycles to one lane, or to the longest that is wanted.
+
+    Memories are slow to balance, so they are tried half as often.
+    """
+    slowest = math.floor(min(weights.nonzeros + START_UP, longest))
+    if slowest < 2:
+        return []
     plans: dict[Folded, None] = {}
     wanted, step = 2.0, 0
     while wanted < slowest:
