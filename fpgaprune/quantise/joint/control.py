@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EVERY = 16
 """Optimiser steps between two adjustments, in trainings that are long enough for `_LEAST` of them."""
 
-_LEAST = 200
+_LEAST = 100
 
 _SHORTER = 0.999
 """By how much shorter than needed the next aim is, so that a few are enough."""
@@ -104,27 +104,25 @@ def press(layers: Sequence[Priced], budget: float) -> None:
 
     Sums are as wide as their digits make them, so that prices are found anew until they hold.
     """
-    aim = budget
+    gains, aim = [_gains(layer) for layer in layers], budget
     while True:
-        set_prices(layers, price_for(layers, aim))
+        set_prices(layers, _price_for(layers, gains, aim))
         cost = float(total(layers, Cost.ADDER_BITS))
         if cost <= budget:
             return
         aim *= _SHORTER * budget / cost
 
 
-def price_for(layers: Sequence[Priced], budget: float) -> float:
+def _price_for(layers: Sequence[Priced], gains: Sequence[Tensor], budget: float) -> float:
     """Return the least price at which the digits that are worth it cost no more than ``budget``, in present widths.
 
     A digit is worth the squared error that it saves, for each bit of its adder.
     """
-    worths, widths = [], []
-    for layer in layers:
-        wide = _digit_width(layer)
-        worths.append(_gains(layer).flatten() / wide)
-        widths.append(torch.full_like(worths[-1], wide))
-    worth, order = torch.cat(worths).sort(descending=True, stable=True)
-    kept = int((torch.cat(widths)[order].double().cumsum(0) <= budget).sum())
+    wide = [_digit_width(layer) for layer in layers]
+    worths = torch.cat([each / width for each, width in zip(gains, wide, strict=True)])
+    widths = torch.cat([torch.full_like(each, width) for each, width in zip(gains, wide, strict=True)])
+    worth, order = worths.sort(descending=True, stable=True)
+    kept = int((widths[order].double().cumsum(0) <= budget).sum())
     return float(worth[kept]) if kept < len(worth) else 0.0
 
 
@@ -141,8 +139,10 @@ def _digit_width(layer: Priced) -> float:
 
 
 def _gains(layer: Priced) -> Tensor:
+    """Return the gains of the digits that there are, in squared error of a weight."""
     assert isinstance(layer.grid, DigitGrid)  # noqa: S101  # as in set_prices
-    return layer.grid.gains(layer.weight) * math.ldexp(1.0, -2 * layer.grid.fraction)
+    found = layer.grid.gains(layer.weight).flatten()
+    return found[found > 0] * math.ldexp(1.0, -2 * layer.grid.fraction)
 
 
 def _mean_square(layers: Sequence[Priced]) -> float:

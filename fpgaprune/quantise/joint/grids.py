@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from typing_extensions import assert_never
 
 from fpgaprune.quantise.compression import Granularity
 from fpgaprune.quantise.grid import to_grid
-from fpgaprune.quantise.joint.expansion import expanded, gains
+from fpgaprune.quantise.joint.expansion import expanded, gains, rounded
 
 if TYPE_CHECKING:
     from fpgaprune.fixed import Fixed
@@ -36,7 +36,7 @@ class DigitGrid(nn.Module):
         self.most = (to.width + 2) // 2
         self.register_buffer("price", torch.zeros(()))
         self.allotted: Tensor | None = None
-        self._known: tuple[int, int, Tensor] | None = None
+        self._known: tuple[int, int, tuple[Tensor, Tensor]] | None = None
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the weights on the grid; the gradient passes unchanged (straight-through estimator)."""
@@ -45,16 +45,12 @@ class DigitGrid(nn.Module):
     @torch.no_grad()
     def rounded(self, weight: Tensor) -> Tensor:
         """Return the weights on the grid, computed once for the same weights and price."""
-        now = weight._version, self.price._version
-        if self._known is None or self._known[:2] != now:
-            terms, kept = self._terms(weight)
-            self._known = *now, (terms * kept).sum(0) * math.ldexp(1.0, -self.fraction)
-        return self._known[2]
+        return self._found(weight)[0]
 
     @torch.no_grad()
     def counts(self, weight: Tensor) -> Tensor:
         """Return the digits of each weight."""
-        return self._terms(weight)[1].sum(0)
+        return self._found(weight)[1]
 
     @torch.no_grad()
     def gains(self, weight: Tensor) -> Tensor:
@@ -62,22 +58,26 @@ class DigitGrid(nn.Module):
         x = weight * math.ldexp(1.0, self.fraction)
         return gains(x, expanded(x, self.most))
 
-    def _terms(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        x = weight * math.ldexp(1.0, self.fraction)
-        terms = expanded(x, self.most)
-        if self.allotted is None:
-            return terms, (gains(x, terms) > self.price) & (terms != 0)
-        places = torch.arange(self.most, device=weight.device).reshape(-1, *([1] * weight.ndim))
-        return terms, (places < self.allotted) & (terms != 0)
+    def _found(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        now = weight._version, self.price._version
+        if self._known is None or self._known[:2] != now:
+            x = weight * math.ldexp(1.0, self.fraction)
+            whole, counts = rounded(x, float(self.price)) if self.allotted is None else self._allotted(x)
+            self._known = *now, (whole * math.ldexp(1.0, -self.fraction), counts)
+        return self._known[2]
+
+    def _allotted(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.allotted is not None  # noqa: S101  # as its caller looked
+        terms = expanded(x, int(self.allotted.max()))
+        places = torch.arange(len(terms), device=x.device).reshape(-1, *([1] * x.ndim))
+        kept = (places < self.allotted) & (terms != 0)
+        return (terms * kept).sum(0), kept.sum(0)
 
 
 class _Trainable(nn.Module):
     """Real numbers of low bits that a grid loses, rounded where they are used.
 
-    Of a step 2**-f the error halves with each bit, so the gradient of a rounded value q of x in f is log(2) * (x - q)
-    (Sun et al. 2024, "Gradient-based automatic mixed precision quantization for neural networks on-chip",
-    arXiv:2405.00645). Optimisers move parameters by about the learning rate, which suits weights; bits are larger by
-    `_BITS`.
+    Optimisers move parameters by about the learning rate, which suits weights; bits are larger by `_BITS`.
     """
 
     def __init__(self, shape: tuple[int, ...], most: int) -> None:
@@ -92,19 +92,13 @@ class _Trainable(nn.Module):
 
     @torch.no_grad()
     def whole(self) -> Tensor:
-        """Return the low bits that are lost as integers."""
-        return torch.round(self.dropped).int()
+        """Return the low bits that are lost as whole numbers."""
+        return torch.round(self.dropped)
 
     @torch.no_grad()
     def limit_(self) -> None:
         """Keep the lost bits, in place, between none and ``most``: the format has no finer step."""
         self.scaled.clamp_(0, self.most / _BITS)
-
-    def through(self, x: Tensor, rounded: Tensor, inside: Tensor | None = None) -> Tensor:
-        """Return what was rounded, with the gradients of the grid; what lies not ``inside`` of its range has none."""
-        error = (x - rounded).detach()
-        slope = error if inside is None else error * inside
-        return rounded.detach() - (self.dropped - self.dropped.detach()) * (_LOG2 * slope)
 
 
 class WidthGrid(_Trainable):
@@ -117,24 +111,70 @@ class WidthGrid(_Trainable):
         super().__init__(_shared(weight, granularity), to.width)
         self.fraction = to.fraction
         self._alike = tuple(axis for axis, size in enumerate(self.scaled.shape) if size < weight.shape[axis])
+        self._known: tuple[int, int, Tensor] | None = None
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the weights on their grids, with gradients to the weights and to the lost bits."""
-        rounded = self.rounded(weight)
-        return self.through(weight, rounded) + (weight - weight.detach())
+        found: Tensor = _OnGrid.apply(weight, self.scaled, self.rounded(weight))  # type: ignore[no-untyped-call]
+        return found
 
     @torch.no_grad()
     def rounded(self, weight: Tensor) -> Tensor:
-        """Return the weights on their grids."""
-        fraction = self.fraction - self.whole()
-        return torch.ldexp(torch.round(torch.ldexp(weight, fraction)), -fraction)
+        """Return the weights on their grids, computed once for the same weights and steps."""
+        now = weight._version, self.scaled._version
+        if self._known is None or self._known[:2] != now:
+            step = torch.exp2(self.whole() - self.fraction)
+            self._known = *now, torch.round(weight / step) * step
+        return self._known[2]
 
     def bits(self, weight: Tensor) -> Tensor:
         """Return the bits of each weight, without the sign, from the highest that its group needs down to its step."""
+        found: Tensor = _Bits.apply(self.scaled, *self._highest(weight))  # type: ignore[no-untyped-call]
+        return found
+
+    @torch.no_grad()
+    def _highest(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the bits of each weight without a gradient, and where there are any."""
         rounded = self.rounded(weight)
-        largest = rounded.abs().amax(self._alike, keepdim=True) if self._alike else rounded.abs()
-        top = torch.frexp(largest)[1] + self.fraction - self.whole()
-        return (top.clamp(min=0) - (self.dropped - self.dropped.detach())) * (rounded != 0)
+        largest = rounded.abs().amax(self._alike, keepdim=True) if self._alike else rounded
+        used = rounded != 0
+        return (torch.frexp(largest)[1] + self.fraction - self.whole()).clamp(min=0) * used, used
+
+
+class _OnGrid(torch.autograd.Function):
+    """The gradient of rounding to trainable steps.
+
+    Of a step 2**-f the error halves with each bit, so the gradient of a rounded value q of x in f is log(2) * (x - q)
+    (Sun et al. 2024, "Gradient-based automatic mixed precision quantization for neural networks on-chip",
+    arXiv:2405.00645); to x it passes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scaled: Tensor, rounded: Tensor) -> Tensor:  # noqa: ANN401  # torch's context
+        ctx.save_for_backward(x - rounded)
+        ctx.shape = scaled.shape
+        return rounded.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401  # as above
+        (error,) = ctx.saved_tensors
+        slope = (error * gradient).sum_to_size(ctx.shape) * (-_LOG2 * _BITS)
+        return gradient, slope, None
+
+
+class _Bits(torch.autograd.Function):
+    """Each bit that is lost is one bit less of each weight that has any."""
+
+    @staticmethod
+    def forward(ctx: Any, scaled: Tensor, bits: Tensor, used: Tensor) -> Tensor:  # noqa: ANN401  # as above
+        ctx.save_for_backward(used)
+        ctx.shape = scaled.shape
+        return bits
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401  # as above
+        (used,) = ctx.saved_tensors
+        return (gradient * used).sum_to_size(ctx.shape) * -_BITS, None, None
 
 
 class ResultGrid(_Trainable):
@@ -148,13 +188,14 @@ class ResultGrid(_Trainable):
         """Return the results on the grid, with gradients to them, where nothing saturates, and to the lost bits."""
         to = self.format
         rounded = to_grid(x, to)
-        inside = (x - rounded).abs() <= to.step
-        return self.through(x, rounded, inside) + (rounded - rounded.detach())
+        error = (x - rounded).detach()
+        slope = error * (error.abs() <= to.step) * -_LOG2
+        return rounded + (self.dropped - self.dropped.detach()) * slope
 
     @property
     def format(self) -> Fixed:
         """The format as it is now, of one bit and the sign at least."""
-        lost = int(self.whole())
+        lost = round(float(self.scaled.detach()) * _BITS)
         return replace(self.widest, width=self.widest.width - lost, fraction=self.widest.fraction - lost)
 
     def bits(self) -> Tensor:

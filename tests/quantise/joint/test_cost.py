@@ -10,7 +10,7 @@ from torch import nn
 from fpgaprune.digits import signed_digits
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.quantise.compression import Compression, Cost, Granularity
-from fpgaprune.quantise.joint.control import Control, press, price_for, set_prices
+from fpgaprune.quantise.joint.control import Control, press
 from fpgaprune.quantise.joint.cost import Priced, expected_digits, total
 from fpgaprune.quantise.joint.grids import DigitGrid, ResultGrid, WidthGrid
 
@@ -65,8 +65,7 @@ def test_a_budget_is_kept_and_hardly_more_is_saved(share):
 
 def test_the_digits_that_stay_are_worth_most_for_a_bit_of_an_adder():
     cheap, dear = digits([[8 / 64]], source=2), digits([[8.5 / 64]], source=16)
-    price = price_for([cheap, dear], 5.0)
-    set_prices([cheap, dear], price)
+    press([cheap, dear], 5.0)
     assert [layer.grid.counts(layer.weight).item() for layer in (cheap, dear)] == [1, 0]
 
 
