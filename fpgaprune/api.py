@@ -13,6 +13,7 @@ Example::
     comparison = compare([folder, sparser], Kind.OPEN_SYNTHESIS)
     taken = energy(folder)
 
+``prune`` with ``budget=Budget(board="pynq-z2", lut=0.5)`` does the first three at once, so that the design fits.
 ``generate`` multiplies by each weight unless its ``Options`` have another ``plan``; the command line chooses
 strategies that fit the board, as ``Options(plan=FitRequest())`` does.
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from fpgaprune.board import Board
 from fpgaprune.board import load as load_board
+from fpgaprune.budgeted import Budgeted, Build, prune
 from fpgaprune.emit import Project
 from fpgaprune.energy import energy
 from fpgaprune.evaluate import evaluate
@@ -28,8 +30,9 @@ from fpgaprune.fit import Aim, Budget, Fitted, Goal, InfeasibleError, fit, plann
 from fpgaprune.flow import FitRequest, Options, generate
 from fpgaprune.heads import Head
 from fpgaprune.lower import lower
-from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_torch_prune, prune, train
+from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_torch_prune, train
 from fpgaprune.quantise import QuantisedModel, QuantiseRecipe, quantise
+from fpgaprune.recipe import Recipe
 from fpgaprune.report import Comparison, compare, write_report
 from fpgaprune.resources import Kind, Resources
 from fpgaprune.resources import estimate as _estimate
@@ -44,6 +47,8 @@ __all__ = [
     "Aim",
     "Board",
     "Budget",
+    "Budgeted",
+    "Build",
     "Comparison",
     "Data",
     "FitRequest",
@@ -61,6 +66,7 @@ __all__ = [
     "PrunedModel",
     "QuantiseRecipe",
     "QuantisedModel",
+    "Recipe",
     "Resources",
     "Strategy",
     "TrainSettings",

@@ -29,6 +29,7 @@ from fpgaprune.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fpgaprune.budgeted import Round
     from fpgaprune.resources import Resources
     from fpgaprune.sim import ProjectFolder
 
@@ -50,6 +51,17 @@ def _console() -> Console:
     """A terminal has a width of its own; text that is piped need not be cut to one."""
     console = Console()
     return console if console.is_terminal else Console(width=140)
+
+
+class _Chosen(enum.Enum):
+    AUTO = "auto"
+    MULTIPLY = Strategy.MULTIPLY.value
+    ADDERS = Strategy.ADDERS.value
+    FOLDED = Strategy.FOLDED.value
+
+    def one(self) -> Strategy | None:
+        """Return the strategy for all matrices, or None where each gets its own."""
+        return None if self is _Chosen.AUTO else Strategy(self.value)
 
 
 @app.command()
@@ -77,16 +89,39 @@ def prune(
     checkpoint: Annotated[
         Path | None, typer.Option(help="A folder to keep up to date, from which the same command goes on.")
     ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="Prune until the design fits this board, a name or your own TOML file.")
+    ] = None,
+    max_lut: Annotated[float, typer.Option(help="The share of the board's LUTs, 0 to 1.")] = Budget.lut,
+    max_ff: Annotated[float, typer.Option(help="The share of its flip-flops.")] = Budget.ff,
+    max_dsp: Annotated[float, typer.Option(help="The share of its DSP slices.")] = Budget.dsp,
+    max_bram: Annotated[float, typer.Option(help="The share of its block RAM.")] = Budget.bram_18k,
+    max_uram: Annotated[float, typer.Option(help="The share of its UltraRAM.")] = Budget.uram,
+    max_latency_ns: Annotated[float | None, typer.Option(help="The most time from input to output.")] = None,
+    max_interval_cycles: Annotated[int | None, typer.Option(help="The most cycles between samples.")] = None,
+    io: Annotated[Interface, typer.Option(help="How vectors enter and leave.")] = Interface.PARALLEL,
+    clock_ns: Annotated[float | None, typer.Option(help="The clock period; the board's by default.")] = None,
+    strategy: Annotated[_Chosen, typer.Option(help="How matrices are built; auto: as fit chooses.")] = _Chosen.AUTO,
+    reuse: Annotated[int | None, typer.Option(help="The most cycles a vector of each folded matrix.")] = None,
+    lanes: Annotated[int | None, typer.Option(help="The lanes of each folded matrix.")] = None,
+    head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
+    loss_by: Annotated[str, typer.Option(help="The criterion that tells what each layer loses.")] = "fisher",
+    rounds: Annotated[int, typer.Option(min=1, help="The most networks that are trained to find one that fits.")] = 6,
     force: Force = False,
 ) -> None:
-    """Prune and quantise a PyTorch model by a recipe."""
+    """Prune and quantise a PyTorch model by a recipe, with --board as far as the board asks for."""
+    from fpgaprune import budgeted, workspace
     from fpgaprune import prune as pruning
-    from fpgaprune import workspace
     from fpgaprune.quantise import quantise
     from fpgaprune.recipe import Recipe
     from fpgaprune.report import wording
 
     plan = Recipe.from_toml(recipe)
+    budget = Budget(max_lut, max_ff, max_dsp, max_bram, max_uram, board, max_latency_ns)
+    build = budgeted.Build(Goal(interval_cycles=max_interval_cycles), io, clock_ns, strategy.one(), reuse, lanes, head)
+    if board is None and (budget, build) != (Budget(), budgeted.Build()):
+        msg = "limits, and how a design is built, are for a board: add --board, or leave them out"
+        raise InputError(msg)
     module = pruning.build_model(model)
     if weights is not None:
         module = pruning.with_weights(module, pruning.load_weights(weights))
@@ -95,12 +130,24 @@ def prune(
         refuse_overlap(out, checkpoint)
     loaders = pruning.build_data(data)
     places = [None, None] if checkpoint is None else [checkpoint / "prune", checkpoint / "quantise"]
+    found: budgeted.Budgeted | None = None
     with _told(pruning.TrainingWarning, pruning.LoopWarning):
-        pruned = pruning.prune(module, loaders, plan.prune, device=device, checkpoint=places[0])
-        quantised = quantise(pruned, loaders, plan.quantise, checkpoint=places[1])
+        if board is None:
+            pruned = pruning.prune(module, loaders, plan.prune, device=device, checkpoint=places[0])
+            quantised = quantise(pruned, loaders, plan.quantise, checkpoint=places[1])
+        else:
+            training = budgeted.Training(loaders, device=device, checkpoint=checkpoint)
+            settings: dict[str, Any] = {"build": build, "loss_by": loss_by, "rounds": rounds, "tell": _print_round}
+            found = budgeted.prune_to_budget(module, plan, budget, training, **settings)
+            pruned, quantised = found.pruned, found.quantised
     samples, _ = loaders.test_arrays()
     name = label or f"{pruned.sparsity:.0%}".replace("%", " %")
-    workspace.save(workspace.Workspace(quantised, name, samples), pruned, out, force=force)
+    extras = {"budget.json": json.dumps(found.outcome.to_dict(), indent=1) + "\n"} if found else {}
+    workspace.save(workspace.Workspace(quantised, name, samples), pruned, out, force=force, extras=extras)
+    if found is not None:
+        budgeted.print_outcome(found.outcome, _console())
+        _console().print(f"write it: {escape(budgeted.next_command(out, budget, build))}", soft_wrap=True)
+        return
     if cut := pruned.masks.cut:
         _console().print(f"{cut} of {pruned.masks.count} weights cut out with their channels")
     report = quantised.report
@@ -110,6 +157,12 @@ def prune(
             f"{escape(wording.layer(layer.layer))}: {layer.before:.1%} of {layer.weights} weights zero after pruning, "
             f"{layer.after:.1%} after quantisation"
         )
+
+
+def _print_round(made: Round) -> None:
+    from fpgaprune.budgeted import told
+
+    _console().print(escape(told(made)), soft_wrap=True)
 
 
 @contextmanager
@@ -131,17 +184,6 @@ def _told(*kinds: type[Warning]) -> Iterator[None]:
 
 def _percent(share: float | None) -> str:
     return "unknown" if share is None else f"{share:.1%}"
-
-
-class _Chosen(enum.Enum):
-    AUTO = "auto"
-    MULTIPLY = Strategy.MULTIPLY.value
-    ADDERS = Strategy.ADDERS.value
-    FOLDED = Strategy.FOLDED.value
-
-    def one(self) -> Strategy | None:
-        """Return the strategy for all matrices, or None where each gets its own."""
-        return None if self is _Chosen.AUTO else Strategy(self.value)
 
 
 @contextmanager

@@ -22,6 +22,11 @@ class Recipe:
     quantise: QuantiseRecipe
 
     @classmethod
+    def of(cls, recipe: Recipe | PruneRecipe) -> Recipe:
+        """Return a whole recipe as it is, and one of pruning with the defaults of quantisation."""
+        return recipe if isinstance(recipe, Recipe) else cls(recipe, QuantiseRecipe())
+
+    @classmethod
     def from_toml(cls, path: Path) -> Recipe:
         """Read a recipe file.
 

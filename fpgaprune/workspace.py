@@ -15,6 +15,7 @@ from fpgaprune.paths import fresh_folder
 from fpgaprune.several import OneOrMore, as_tuple, one_or_more
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -42,8 +43,17 @@ class Workspace:
     samples: OneOrMore[FloatArray]
 
 
-def save(workspace: Workspace, pruned: PrunedModel, folder: Path, *, force: bool = False) -> None:
+def save(
+    workspace: Workspace,
+    pruned: PrunedModel,
+    folder: Path,
+    *,
+    force: bool = False,
+    extras: Mapping[str, str] | None = None,
+) -> None:
     """Write the pruned and the quantised model and the samples into a new folder, in one step.
+
+    ``extras`` are more files, name → text, which only people read.
 
     Raises:
         InputError: the folder exists and ``force`` is not set, or it cannot be written.
@@ -55,6 +65,8 @@ def save(workspace: Workspace, pruned: PrunedModel, folder: Path, *, force: bool
             np.save(_samples_path(staging, place), values[:MOST_SAMPLES].astype(np.float64), allow_pickle=False)
         data = {"schema": SCHEMA, "label": workspace.label}
         (staging / _NAME).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        for name, text in (extras or {}).items():
+            (staging / name).write_text(text, encoding="utf-8")
 
 
 def load(folder: Path) -> Workspace:
