@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fpgaprune.prune import CRITERIA
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -148,6 +150,15 @@ def test_train_overhead(tmp_path):
         ("cnn", "sgd"),
     ]
     assert all(case["ratio"]["with masks"] > 0 < case["cpu_ratio"]["with masks"] for case in cases)
+
+
+def test_criteria(tmp_path):
+    results = quick("criteria", tmp_path / "out.json")
+    assert {case["network"] for case in results["cases"]} == {"mlp", "cnn"}
+    assert {case["criterion"] for case in results["cases"]} == set(CRITERIA)
+    assert {case["steps"] for case in results["cases"]} == {1, 5}
+    assert all(case["lowest"] <= case["mean"] <= case["highest"] for case in results["cases"])
+    assert all(-1 <= each["mean"] <= 1 for each in results["rank correlation with the exact sensitivity"].values())
 
 
 def test_every_benchmark_is_in_the_readme():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -16,7 +17,8 @@ from fpgaprune.prune.criteria.movement import LEARNING_RATE
 from fpgaprune.prune.structures import STRUCTURES
 from fpgaprune.prune.training.loop import CHECK_EVERY
 
-TEXT = (Path(__file__).parents[2] / "docs" / "pruning.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "pruning.md").read_text(encoding="utf-8")
 
 
 def blocks(language):
@@ -69,3 +71,23 @@ def test_every_schedule_and_setting_of_training_is_told():
     for name, default in told.items():
         if name in names:
             assert str(getattr(TrainSettings(), name)).lower() in (default, f"{default}.0")
+
+
+def test_accuracies_by_criterion_are_those_of_the_benchmark():
+    report = json.loads((ROOT / "benchmarks" / "results" / "criteria.json").read_text(encoding="utf-8"))
+    found = {
+        (case["network"], case["criterion"], case["steps"], case["sparsity"]): [
+            round(100 * case["mean"], 1),
+            *(round(100 * case[end]) for end in ("lowest", "highest")),
+        ]
+        for case in report["results"]["cases"]
+    }
+    for network in ("mlp", "cnn"):
+        table = TEXT.split(f"| {network.upper()} | 90 %, at once |")[1].split("\n\n")[0]
+        rows = re.findall(r"^\| `([a-z-]+)` \| (.*)$", table, re.MULTILINE)
+        assert [name for name, _ in rows] == list(CRITERIA)
+        for name, cells in rows:
+            told = re.findall(r"([0-9.]+) \((\d+).(\d+)\)", cells)
+            expected = [found[network, name, steps, sparsity] for steps in (1, 5) for sparsity in (0.9, 0.95)]
+            assert [[float(mean), int(low), int(high)] for mean, low, high in told] == expected
+    assert all(claim["holds"] for claim in report["claims"])
