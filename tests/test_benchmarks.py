@@ -152,6 +152,17 @@ def test_train_overhead(tmp_path):
     assert all(case["ratio"]["with masks"] > 0 < case["cpu_ratio"]["with masks"] for case in cases)
 
 
+def test_frontier(tmp_path):
+    results = quick("frontier", tmp_path / "out.json")
+    assert [(point["method"], point["setting"]) for point in results["points"]] == [
+        ("magnitude", 0.5),
+        ("digits", 8000),
+    ]
+    dense, small = results["points"]
+    assert small["adder_bits"]["mean"] < dense["adder_bits"]["mean"]
+    assert [entry["method"] for entry in results["ratios"]["mnist14"]] == ["magnitude"]
+
+
 def test_criteria(tmp_path):
     results = quick("criteria", tmp_path / "out.json")
     assert {case["network"] for case in results["cases"]} == {"mlp", "cnn"}
