@@ -1,0 +1,74 @@
+"""Draw what frontier.py found: accuracy over adder bits, and over look-up tables.
+
+    python benchmarks/draw_frontier.py
+
+reads results/frontier.json beside this file and writes docs/frontier.svg.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+mpl.rcParams["svg.hashsalt"] = "fpgaprune"
+from matplotlib import pyplot as plt  # noqa: E402  # after the choice of what it draws with
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+
+HERE = Path(__file__).parent
+TITLES = {"mnist14": "MNIST, 14 x 14 pixels of 4 bits, 196-64-32-10", "vowels": "JapaneseVowels, 96-32-16-9"}
+LABELS = {
+    "magnitude": "magnitude pruning, 6-bit training",
+    "2:4": "2:4, 6-bit training",
+    "neurons": "neurons, 6-bit training",
+    "widths": "trained widths, EBOPs",
+    "digits": "digits saved in training",
+}
+
+
+def main() -> None:
+    """Draw one row for each data set."""
+    points = json.loads((HERE / "results" / "frontier.json").read_text(encoding="utf-8"))["results"]["points"]
+    datasets = list(dict.fromkeys(point["dataset"] for point in points))
+    figure, places = plt.subplots(
+        len(datasets), 2, figsize=(10, 4 * len(datasets)), layout="constrained", squeeze=False, sharey="row"
+    )
+    for row, dataset in zip(places, datasets, strict=True):
+        chosen = [point for point in points if point["dataset"] == dataset]
+        _curves(row[0], chosen, "adder_bits")
+        _curves(row[1], chosen, "lut_estimate")
+        row[0].set(title=TITLES[dataset], ylabel="accuracy of the integers", xlabel="adder bits (estimate)")
+        row[1].set(xlabel="LUT (estimate; crosses: open-synthesis, one seed)")
+    places[0][0].legend(frameon=False)
+    figure.savefig(HERE.parent / "docs" / "frontier.svg", metadata={"Date": None})
+
+
+def _curves(place: Axes, points: Sequence[Mapping[str, Any]], name: str) -> None:
+    """Draw a curve for each method: the mean of the seeds, and from the lowest to the highest."""
+    for number, (method, label) in enumerate(LABELS.items()):
+        own = [point for point in points if point["method"] == method]
+        x, y = ([point[key]["mean"] for point in own] for key in (name, "accuracy"))
+        ends = [
+            [abs(point["accuracy"][end] - point["accuracy"]["mean"]) for point in own] for end in ("lowest", "highest")
+        ]
+        place.errorbar(x, y, yerr=ends, label=label, color=f"C{number}", marker="o", markersize=4, capsize=2)
+        synthesised = [point for point in own if name == "lut_estimate" and point["lut_open_synthesis"]]
+        place.plot(
+            [point["lut_open_synthesis"] for point in synthesised],
+            [point["accuracy"]["mean"] for point in synthesised],
+            "x",
+            color=f"C{number}",
+        )
+    place.set_xscale("log")
+    place.grid(alpha=0.3)
+
+
+if __name__ == "__main__":
+    main()
