@@ -1,9 +1,11 @@
-"""Models that torch.nn.utils.prune pruned, baked or not, and plain models with zeros."""
+"""Models that torch.nn.utils.prune or parametrizations pruned, baked or not, and plain models with zeros."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from torch import nn
+from torch.nn.utils import parametrize
 from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.prune.dead import DeadBias, dead_biases, zeroing
@@ -14,7 +16,7 @@ from fpgaprune.prune.pruned import PrunedModel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 _Module = TypeVar("_Module", bound="nn.Module")
 
@@ -22,11 +24,12 @@ _Module = TypeVar("_Module", bound="nn.Module")
 def from_torch_prune(model: nn.Module, *, dead_bias: DeadBias = DeadBias.KEEP) -> PrunedModel:
     """Return a baked copy of ``model`` whose masks keep what is not zero; the model itself is left alone.
 
-    Tensors that still had hooks and masks of torch.nn.utils.prune are listed in ``unbaked``. Biases of dead
-    neurons are reported and, unless ``dead_bias`` says otherwise, keep their values.
+    Tensors that still had hooks and masks of torch.nn.utils.prune, or parametrizations of torch.nn.utils.parametrize,
+    are listed in ``unbaked``. Biases of dead neurons are reported and, unless ``dead_bias`` says otherwise, keep their
+    values.
 
     Raises:
-        InputError: a weight is NaN, infinite, or computed by something else than torch.nn.utils.prune.
+        InputError: a weight is NaN, infinite, or computed by something else.
     """
     module, unbaked = baked_copy(model)
     masks = Masks.of_nonzeros(module)
@@ -37,7 +40,9 @@ def from_torch_prune(model: nn.Module, *, dead_bias: DeadBias = DeadBias.KEEP) -
 
 
 def baked_copy(model: _Module) -> tuple[_Module, tuple[str, ...]]:
-    """Return a copy of ``model`` without hooks of torch.nn.utils.prune, and the names of the tensors that had one.
+    """Return a copy of ``model`` with plain tensors, and the names of those that hooks or parametrizations computed.
+
+    Hooks are those of torch.nn.utils.prune, parametrizations those of torch.nn.utils.parametrize.
 
     Raises:
         InputError: the model cannot be copied.
@@ -46,7 +51,13 @@ def baked_copy(model: _Module) -> tuple[_Module, tuple[str, ...]]:
     hooked = list(_hooked(copy))
     for _, module, name in hooked:
         torch_prune.remove(module, name)  # type: ignore[no-untyped-call]  # torch has no types here
-    return copy, tuple(joined(prefix, name) for prefix, _, name in hooked)
+    parametrized = [
+        joined(prefix, name)
+        for prefix, module in list(copy.named_modules())
+        if parametrize.is_parametrized(module)
+        for name in _made_plain(module)
+    ]
+    return copy, (*(joined(prefix, name) for prefix, _, name in hooked), *parametrized)
 
 
 def baked_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -66,3 +77,21 @@ def _hooked(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
         for hook in module._forward_pre_hooks.values():
             if isinstance(hook, torch_prune.BasePruningMethod):
                 yield prefix, module, hook._tensor_name
+
+
+def _made_plain(module: nn.Module) -> list[str]:
+    """Make what parametrizations compute plain tensors, in place, and return the names of these.
+
+    parametrize.remove_parametrizations would take them from the class, which a copied module shares with its model.
+    """
+    assert isinstance(module.parametrizations, nn.ModuleDict)  # noqa: S101  # so is_parametrized
+    lists = dict(module.parametrizations.items())
+    values = {name: getattr(module, name).detach().clone() for name in lists}
+    del module.parametrizations
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    for name, value in values.items():
+        if list(lists[name].parameters(recurse=False)):
+            module.register_parameter(name, nn.Parameter(value))
+        else:
+            module.register_buffer(name, value)
+    return list(values)

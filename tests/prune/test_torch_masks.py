@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
 from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.errors import InputError
@@ -86,8 +86,33 @@ def test_broken_and_otherwise_computed_weights_are_refused(mlp):
     mlp[0].weight.data[0, 0] = math.nan
     with pytest.raises(InputError, match=r"NaN or infinite values in '0\.weight'"):
         from_torch_prune(mlp)
+    with pytest.warns(FutureWarning, match="deprecated"):
+        normed = nn.utils.weight_norm(nn.Linear(2, 2))
     with pytest.raises(InputError, match="weight is computed from other parameters"):
-        from_torch_prune(parametrizations.weight_norm(nn.Linear(2, 2)))
+        from_torch_prune(normed)
+
+
+class Masked(nn.Module):
+    """A parametrization that prunes."""
+
+    def __init__(self, mask):
+        super().__init__()
+        self.register_buffer("mask", mask)
+
+    def forward(self, weight):
+        return weight * self.mask
+
+
+def test_parametrized_tensors_become_plain_ones_and_are_named(mlp):
+    mask = torch.rand(mlp[0].weight.shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    parametrize.register_parametrization(mlp[0], "weight", Masked(mask))
+    parametrizations.weight_norm(mlp[2])
+    pruned = from_torch_prune(mlp)
+    assert pruned.unbaked == ("0.weight", "2.weight")
+    assert torch.equal(pruned.masks["0.weight"], mask)
+    assert torch.equal(pruned.module(X), mlp(X))
+    assert set(pruned.module.state_dict()) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert parametrize.is_parametrized(mlp[0])
 
 
 def test_state_dicts_are_baked_by_pairs():
