@@ -44,7 +44,7 @@ class Alternation:
         bracket, bias, wanted = Bracket(), 1.0, 1.0
         tried: list[Probe] = []
         while len(tried) < self.rounds:
-            probe = self._next(wanted, is_first=not tried)
+            probe = self._next(wanted, tried)
             if probe is None or probe in tried:
                 break
             tried.append(probe)
@@ -61,15 +61,15 @@ class Alternation:
                 break
         return self._refuse(tried) if best is None else best[1]
 
-    def _next(self, wanted: float, *, is_first: bool) -> Probe | None:
+    def _next(self, wanted: float, tried: list[Probe]) -> Probe | None:
         """Return the network to make next: the recipe's own if that is small enough before training.
 
-        Where training compresses weights, only a trained network tells what they take.
+        Where training compresses weights, only a trained network tells what they take. The sparsest is tried at last.
         """
-        own = self.search.own
-        if own.tightness <= wanted or (is_first and self.maker.recipe.quantise.compress is not None):
+        own, sparsest = self.search.own, self.search.sparsest
+        if own.tightness <= wanted or (not tried and self.maker.recipe.quantise.compress is not None):
             return own
-        return self.search.within(wanted)
+        return self.search.within(wanted) or (sparsest if sparsest.tightness <= 1 else None)
 
     def _made(self, number: int, probe: Probe) -> Made:
         made = self.maker(number, self.search.sparsities(probe))
@@ -91,7 +91,7 @@ class Alternation:
         last = self.history[-1]
         share = f"{100 * last.found:.1f} % of its scarcest limit" if math.isfinite(last.found) else "too long"
         msg = (
-            f"no network fitted the budget in {len(tried)} rounds: the last one, {last.sparsity:.1%} pruned, took "
-            f"{share} (estimate); allow a little more of the board or of time, or more rounds"
+            f"no network fitted the budget, of {len(tried)} that were trained: the last one, {last.sparsity:.1%} "
+            f"pruned, took {share} (estimate); allow a little more of the board or of time, or more rounds"
         )
         raise InfeasibleError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fpgaprune.budgeted.alternate import Alternation
@@ -15,18 +15,18 @@ from fpgaprune.budgeted.rounds import Made, Maker, scarcest
 from fpgaprune.budgeted.search import Search
 from fpgaprune.budgeted.units import units_of
 from fpgaprune.budgeted.whole import Whole
-from fpgaprune.fit import nearest, tightness, totals
+from fpgaprune.fit import Aim, nearest, optimise, tightness, totals
 from fpgaprune.prune.checks import integer
 from fpgaprune.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from torch import nn
 
     from fpgaprune.budgeted.outcome import Round
     from fpgaprune.budgeted.training import Training
-    from fpgaprune.fit import Budget, Situation
+    from fpgaprune.fit import Budget, Problem, Situation
     from fpgaprune.flow import Generated
     from fpgaprune.prune import Masks, PrunedModel, PruneRecipe
     from fpgaprune.quantise import QuantisedModel
@@ -79,6 +79,8 @@ def prune_to_budget(
     alternation = Alternation(search, maker, rounds, tell or _silent)
     made = alternation.run()
     assert made.generated is not None  # noqa: S101  # only those that fit are returned
+    design = _design(made.generated, site)
+    fitted = made.generated.fitted
     outcome = Outcome(
         site.board.name,
         site.budget,
@@ -87,8 +89,9 @@ def prune_to_budget(
         site.goal.interval_cycles,
         site.clock_ns,
         _metrics(maker, made),
-        _nearest(_dense(search, maker)),
-        _cost(made.generated, site),
+        _least(each.problem for each in _dense(search, maker)),
+        design if fitted is None else _least([fitted.problem]) or design,
+        design,
         _kept(made.pruned.masks),
         tuple(alternation.history),
     )
@@ -110,7 +113,7 @@ def _dense(search: Search, maker: Maker) -> tuple[Situation, ...]:
     """Return what there was to choose from to build the model without any pruning."""
     recipe, masks = maker.recipe.prune, search.probe.ground.masks
     if not recipe.first and not recipe.layers and masks.kept == masks.count:
-        return search.dense.situations
+        return search.probe.dense.situations
     whole = Whole.of(maker.model, maker.training.data, maker.recipe.quantise)
     return maker.site.situations(whole.quantised, whole.samples)
 
@@ -128,18 +131,25 @@ def _kept(masks: Masks) -> tuple[LayerKept, ...]:
     return tuple(LayerKept(name, masks.count_of(name), masks.nonzeros(name)) for name in masks)
 
 
-def _nearest(situations: tuple[Situation, ...]) -> Cost | None:
-    """Return what the choice takes that comes nearest to the limits; None where none is fast enough."""
-    found = [(each.problem, choice) for each in situations if (choice := nearest(each.problem)) is not None]
+def _least(problems: Iterable[Problem]) -> Cost | None:
+    """Return what the smallest choice takes that comes nearest to the limits; None where none is fast enough."""
+    found = [(problem, choice) for problem in problems if (choice := nearest(problem)) is not None]
     if not found:
         return None
     problem, choice = min(found, key=lambda pair: tightness(*pair))
-    times = math.ceil(choice.latency), math.ceil(choice.interval)
-    return Cost(problem.amounts(choice.points), *times, tightness(problem, choice))
+    share = tightness(problem, choice)
+    if math.isfinite(share):
+        limits = tuple(math.floor(limit * share + _ROUNDING) for limit in problem.limits)
+        choice = optimise(replace(problem, limits=limits, aim=Aim.AREA)) or choice
+    return Cost(problem.amounts(choice.points), math.ceil(choice.latency), math.ceil(choice.interval), share)
 
 
-def _cost(generated: Generated, site: Site) -> Cost:
+def _design(generated: Generated, site: Site) -> Cost:
     resources = generated.resources
     used = totals(resources)
     share = scarcest(used, site.budget.limits(site.board))
     return Cost(used, resources.latency_cycles, resources.interval_cycles, share)
+
+
+_ROUNDING = 1e-6
+"""What a share of a limit may have lost of what it was computed from."""

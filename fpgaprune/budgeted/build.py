@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune import fit as fitting
@@ -71,7 +72,7 @@ class Site:
         """The clock period."""
         return self.board.clock_ns if self.build.clock_ns is None else self.build.clock_ns
 
-    @property
+    @cached_property
     def plan(self) -> Planner | FitRequest:
         """How matrices are planned."""
         build = self.build

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fpgaprune.budgeted.levels import Levels
-    from fpgaprune.budgeted.probe import Probe, Prober
+    from fpgaprune.budgeted.probe import Prober
     from fpgaprune.budgeted.units import Unit
     from fpgaprune.fit import Situation
+    from fpgaprune.fit.budget import Amounts
     from fpgaprune.fit.problem import Bound
 
 
@@ -30,14 +31,10 @@ class Taken:
 
 @dataclass(frozen=True, eq=False)
 class Knapsack:
-    """What each unit loses and what its matrices take at the levels that are offered for it, all others being whole.
-
-    What is no matrix, and when things happen, is that of the ``reference``.
-    """
+    """What each unit loses and what its matrices take at the levels that are offered for it, all others being whole."""
 
     probe: Prober
     offered: Sequence[Iterable[int]]
-    reference: Probe
 
     def choose(self, scale: float) -> Taken | None:
         """Return the best levels within so many times the limits; None where there are none."""
@@ -59,22 +56,24 @@ class Knapsack:
     def _problems(self) -> list[Problem]:
         """Return a problem for each way to build the network, in which units are layers as well.
 
-        As such they take one more resource: the weights, or groups, of which the recipe leaves only so many.
+        As such they take what the rest of the design takes less than with all of their weights, such as windows
+        without taps that are read; and of one more resource the weights, or groups, that the recipe leaves few of.
         """
-        return [self._problem(way) for way in range(1, len(self.reference.situations) + 1)]
+        return [self._problem(way) for way in range(1, len(self.probe.dense.situations) + 1)]
 
     def _problem(self, way: int) -> Problem:
-        reference = self.reference.situations[-way]
-        own, names = reference.problem, _names(reference)
+        dense = self.probe.dense.situations[-way]
+        own, names = dense.problem, _names(dense)
         pruned = frozenset().union(*(unit.layers for unit in self.probe.units))
-        others = {name: points for name, points in _points(reference).items() if _layer(name) not in pruned}
+        others = {name: points for name, points in _points(dense).items() if _layer(name) not in pruned}
         choices = {name: _extended(points) for name, points in others.items()}
         together = []
         for place, unit in enumerate(self.probe.units):
             probes = {level: self.probe.alone(place, level) for level in self.offered[place]}
             able = {level: probe for level, probe in probes.items() if len(probe.situations) >= way}
             matrices = _matrices(unit, {level: _points(probe.situations[-way]) for level, probe in able.items()})
-            choices |= {unit.name: self._losses(place, unit, able), **matrices}
+            rest = {level: probe.situations[-way].problem.fixed for level, probe in able.items()}
+            choices |= {unit.name: self._unit(place, rest, own.fixed), **matrices}
             together.append((unit.name, *matrices))
         return Problem(
             choices,
@@ -87,12 +86,15 @@ class Knapsack:
             tuple(together),
         )
 
-    def _losses(self, place: int, unit: Unit, probes: Mapping[int, Probe]) -> tuple[Point, ...]:
-        nothing = (0,) * len(self.reference.situations[-1].problem.limits)
-        return tuple(
-            Point(Multiply(), (*nothing, self.probe.ground.left(unit, level)), 0, 0, level, probe.losses[place])
-            for level, probe in probes.items()
-        )
+    def _unit(self, place: int, rest: Mapping[int, Amounts], dense: Amounts) -> tuple[Point, ...]:
+        """Return the points of a unit as a layer, where ``rest`` is what all takes at a level that is no matrix."""
+        unit, ground = self.probe.units[place], self.probe.ground
+        found = []
+        for level, amounts in rest.items():
+            more = (one - other for one, other in zip(amounts, dense, strict=True))
+            loss = self.probe.alone(place, level).losses[place]
+            found.append(Point(Multiply(), (*more, ground.left(unit, level)), 0, 0, level, loss))
+        return tuple(found)
 
 
 def _matrices(unit: Unit, levels: Mapping[int, Mapping[str, tuple[Point, ...]]]) -> dict[str, tuple[Point, ...]]:

@@ -89,6 +89,8 @@ class Ground:
     def thinned(self, sparsities: Mapping[str, float] | None) -> Masks:
         """Return the masks of the model pruned to sparsities of its tensors, or with None as the recipe says."""
         recipe = self.recipe
+        if sparsities is not None and not any(sparsities.values()):
+            return self.masks
         layers = recipe.layers if sparsities is None else {**recipe.layers, **sparsities}
         goal = Goal(recipe.final_sparsity, recipe.scope, layers, recipe.group_score)
         return recipe.structure.prune_(Subject(self.model, self.masks, self.data), self.scores, goal)

@@ -78,9 +78,10 @@ class Round:
 class Outcome:
     """What pruning to a budget gave up and gained.
 
-    ``dense`` is what the choice of strategies that comes nearest to the budget takes without pruning, None where none
-    is fast enough; ``cost`` is what the design takes that came out. ``limits`` are in the order of `AMOUNTS`, those of
-    time in cycles, None where there are none.
+    ``dense`` and ``pruned`` are what the choice of strategies takes that comes nearest to the budget, without pruning
+    (None where none is fast enough) and with it; ``design`` is what the one takes that came out, which may spend on
+    speed what the budget leaves. ``limits`` are in the order of `AMOUNTS`, those of time in cycles, None where there
+    are none.
     """
 
     board: str
@@ -91,7 +92,8 @@ class Outcome:
     clock_ns: float
     metrics: Metrics
     dense: Cost | None
-    cost: Cost
+    pruned: Cost
+    design: Cost
     layers: tuple[LayerKept, ...]
     rounds: tuple[Round, ...]
     kind: Kind = Kind.ESTIMATE
@@ -104,10 +106,10 @@ class Outcome:
 
     @property
     def gained(self) -> dict[str, int]:
-        """How much less of each resource the design takes than the dense one would; empty where that cannot be."""
+        """How much less of each resource is needed than without pruning; empty where nothing dense is fast enough."""
         if self.dense is None:
             return {}
-        pairs = zip(AMOUNTS, self.dense.amounts, self.cost.amounts, strict=True)
+        pairs = zip(AMOUNTS, self.dense.amounts, self.pruned.amounts, strict=True)
         return {name: before - after for name, before, after in pairs}
 
     def to_dict(self) -> dict[str, object]:
@@ -124,7 +126,8 @@ class Outcome:
             },
             "metrics": {**asdict(self.metrics), "given_up": self.metrics.given_up},
             "dense": None if self.dense is None else _cost(self.dense),
-            "pruned": _cost(self.cost),
+            "pruned": _cost(self.pruned),
+            "design": _cost(self.design),
             "gained": self.gained,
             "sparsity": self.sparsity,
             "layers": [{**asdict(layer), "sparsity": layer.sparsity} for layer in self.layers],

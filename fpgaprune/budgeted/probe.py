@@ -67,6 +67,11 @@ class Prober:
             self.known[levels] = self._measured(levels, self.ground.sparsities(self.units, levels))
         return self.known[levels]
 
+    @property
+    def dense(self) -> Probe:
+        """The network with all the weights that the stages before leave."""
+        return self((0,) * len(self.units))
+
     def alone(self, place: int, level: int) -> Probe:
         """Return what it takes to build the network with one unit at a level, and all others whole."""
         return self(tuple(level if at == place else 0 for at in range(len(self.units))))

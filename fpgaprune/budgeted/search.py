@@ -79,27 +79,22 @@ class Search:
     tried: dict[Levels, Probe] = field(default_factory=dict)
 
     @cached_property
-    def dense(self) -> Probe:
-        """The network with all the weights that the stages before leave."""
-        return self.probe(self._uniform(0))
-
-    @cached_property
     def sparsest(self) -> Probe:
         """The network at the last level at which its outputs still depend on its inputs."""
         for level in reversed(COARSE):
             if (probe := self.probe(self._uniform(level))).is_alive:
                 return probe
-        return self.dense
+        return self.probe.dense
 
     @cached_property
     def own(self) -> Probe:
         """The network as the recipe says, without a budget."""
         recipe = self.probe.ground.recipe
-        return self.probe.own() if recipe.final_sparsity or recipe.layers else self.dense
+        return self.probe.own() if recipe.final_sparsity or recipe.layers else self.probe.dense
 
     def sparsities(self, probe: Probe) -> dict[str, float] | None:
         """Return the sparsity of each tensor of a network, or None for what the recipe says itself."""
-        return self.probe.ground.sparsities(self.probe.units, probe.levels) if probe.levels else None
+        return None if probe is self.own else self.probe.ground.sparsities(self.probe.units, probe.levels)
 
     def within(self, target: float) -> Probe | None:
         """Return the best network found whose design takes at most ``target`` of its scarcest limit.
@@ -110,7 +105,7 @@ class Search:
             return None
         offered, bracket, scale = self._offered(), Bracket(), target
         for number in range(_CHOICES):
-            taken = Knapsack(self.probe, offered, self._nearest(target)).choose(scale)
+            taken = Knapsack(self.probe, offered).choose(scale)
             if taken is None:
                 bracket = bracket.after(scale, fits=True)
                 scale = bracket.inside(2 * scale)
@@ -125,11 +120,6 @@ class Search:
             bias = corrected(target / scale, found.tightness, taken.forecast) * (1.0 if fits else CAUTION)
             scale = bracket.inside(target / bias if is_new else scale)
         return self._best(target)
-
-    def _nearest(self, target: float) -> Probe:
-        """Return the network of those known in full that takes most nearly as much as the target."""
-        known = (self.dense, self.sparsest, *self.tried.values())
-        return min(known, key=lambda probe: abs(math.log(max(probe.tightness, 1e-9) / target)))
 
     def _best(self, target: float) -> Probe:
         """Return what loses least of all that takes no more than the target; of equals what takes least."""

@@ -47,7 +47,8 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     lines = [_line(layer.tensor, _left(layer), console) for layer in outcome.layers]
     print_tables(console, "tensor", _columns("weights", "left", "sparsity"), lines)
     corner = f"design ({outcome.kind.value})"
-    print_tables(console, corner, _columns("dense", "pruned", "limit"), list(_rows(outcome, console)))
+    heads = ("dense,\nat least", "pruned,\nat least", "design", "limit")
+    print_tables(console, corner, _columns(*heads), list(_rows(outcome, console)))
     metrics = outcome.metrics
     before, after = map(_metric, (metrics.dense, metrics.pruned))
     whole_before, whole_after = map(_metric, (metrics.dense_integers, metrics.pruned_integers))
@@ -64,16 +65,16 @@ def _left(layer: LayerKept) -> tuple[str, str, str]:
 
 
 def _rows(outcome: Outcome, console: Console) -> Iterator[Line]:
-    dense, cost = outcome.dense, outcome.cost
+    """Yield a line for each resource and for each time; those of a dense network that is too slow are unknown."""
+    costs = (outcome.dense, outcome.pruned, outcome.design)
     for place, name in enumerate(AMOUNTS):
-        before = None if dense is None else dense.amounts[place]
-        found = (before, cost.amounts[place], outcome.limits[place])
-        if any(found):
-            yield _line(wording.AMOUNT_NAMES[name], map(_count, found), console)
-    latency = None if dense is None else dense.latency_cycles
-    yield _line("latency [cycles]", map(_count, (latency, cost.latency_cycles, outcome.latency_cycles)), console)
-    interval = None if dense is None else dense.interval_cycles
-    yield _line("interval [cycles]", map(_count, (interval, cost.interval_cycles, outcome.interval_cycles)), console)
+        found = [None if cost is None else cost.amounts[place] for cost in costs]
+        if any(found) or outcome.limits[place]:
+            yield _line(wording.AMOUNT_NAMES[name], map(_count, (*found, outcome.limits[place])), console)
+    latencies = [None if cost is None else cost.latency_cycles for cost in costs]
+    yield _line("latency [cycles]", map(_count, (*latencies, outcome.latency_cycles)), console)
+    intervals = [None if cost is None else cost.interval_cycles for cost in costs]
+    yield _line("interval [cycles]", map(_count, (*intervals, outcome.interval_cycles)), console)
 
 
 def _line(label: str, cells: Iterable[str], console: Console) -> Line:

@@ -4,7 +4,7 @@ from fpgaprune.fit.budget import Aim, Budget, Goal
 from fpgaprune.fit.explain import InfeasibleError, Situation, explain
 from fpgaprune.fit.fit import Fitted, Progress, fit, kernels_of, silent, situations, totals
 from fpgaprune.fit.memory import Memory
-from fpgaprune.fit.optimise import Choice, least_loss, nearest, tightness
+from fpgaprune.fit.optimise import Choice, least_loss, nearest, optimise, tightness
 from fpgaprune.fit.planning import planner
 from fpgaprune.fit.problem import Point, Problem
 from fpgaprune.fit.told import ChosenLayer, chosen_layers, chosen_to_data, rest
@@ -29,6 +29,7 @@ __all__ = [
     "kernels_of",
     "least_loss",
     "nearest",
+    "optimise",
     "planner",
     "rest",
     "silent",

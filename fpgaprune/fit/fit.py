@@ -13,7 +13,7 @@ from fpgaprune.fit.budget import Aim, Budget, Goal
 from fpgaprune.fit.explain import InfeasibleError, Situation, explain
 from fpgaprune.fit.memory import Memory
 from fpgaprune.fit.optimise import optimise
-from fpgaprune.fit.points import Pricer, Pricing, finer, points, priced, unrolled_points
+from fpgaprune.fit.points import COARSE_STEP, STEP, Pricer, Pricing, finer, points, priced, unrolled_points
 from fpgaprune.fit.problem import INTERVAL, LATENCY, Problem
 from fpgaprune.fit.timing import timing
 from fpgaprune.lower import MatVecKernel, lower
@@ -107,7 +107,7 @@ def situations(
     """Return what ``fit`` chooses from, for each way to build the graph; with a planner, its plan of each matrix alone.
 
     A ``memory`` that serves several graphs prices their equal matrices once. What is ``quick`` leaves out matrices that
-    alone would be slower than the goal allows, with which nothing could be said of other goals.
+    alone would be slower than the goal allows, with which nothing could be said of other goals, and tries fewer lanes.
 
     Raises:
         GraphError: a format that does not hold what reaches it.
@@ -115,9 +115,10 @@ def situations(
     """
     search = _Search.of(board, goal, budget, progress)
     shaped = partial(schedule, graph, board, clock_ns=clock_ns, interface=interface)
-    of = (memory or Memory()).of
+    memory = memory or Memory()
+    of = memory.of
     if planner is not None:
-        return (_Fit(shaped(planner=planner), search).situation(priced),)
+        return (_Fit(shaped(planner=memory.planned(planner)), search).situation(priced),)
     if interface is Interface.STREAM:
         return (_Fit(shaped(), search, quick=quick).situation(of(points)),)
     unfolded = [_Fit(base, search).situation(of(unrolled_points)) for base in _pipelines(graph, shaped)]
@@ -181,7 +182,7 @@ class _Fit:
         self._limits = search.budget.limits(base.board)
         self._room = tuple(int(getattr(base.board.resources, name)) for name in AMOUNTS)
         longest = min(self._most().values(), default=math.inf) if quick else math.inf
-        self._pricing = Pricing.of(base.board, base.clock_ns, longest)
+        self._pricing = Pricing.of(base.board, base.clock_ns, longest, COARSE_STEP if quick else STEP)
 
     def choose(self, of: Pricer) -> Fitted | Situation:
         return self._settle(self._base.plans, self._choices(lower(self._base), of))

@@ -1,4 +1,4 @@
-"""Points of matrices that were priced before."""
+"""Points and plans of matrices that were made before."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ if TYPE_CHECKING:
     from fpgaprune.fit.budget import Amounts
     from fpgaprune.fit.points import Pricer, Pricing
     from fpgaprune.fit.problem import Point
+    from fpgaprune.ir import MatVec, Tensor
     from fpgaprune.lower import MatVecKernel
+    from fpgaprune.schedule import Plan, Planner
 
-_NAMES = ("name", "layer")
+_NAMES = ("name", "layer", "input")
 """Fields that say what something is called, which costs nothing."""
 
 
 class Memory:
-    """Points by what a matrix is: equal ones are priced once, in whatever network, and whatever they are called."""
+    """Points and plans by what a matrix is: equal ones are made once, in whatever network and however called."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[object, ...], tuple[Point, ...]] = {}
+        self._plans: dict[tuple[object, ...], Plan] = {}
 
     def of(self, pricer: Pricer) -> Pricer:
         """Return a pricer with the same points."""
@@ -35,9 +38,20 @@ class Memory:
 
         return remembered
 
+    def planned(self, planner: Planner) -> Planner:
+        """Return a planner that makes the same plans."""
 
-def _digest(kernel: MatVecKernel) -> bytes:
-    return hashlib.sha256(repr(_content(kernel)).encode()).digest()
+        def remembered(op: MatVec, source: Tensor) -> Plan:
+            key = (planner, _digest(op), _digest(source))
+            if key not in self._plans:
+                self._plans[key] = planner(op, source)
+            return self._plans[key]
+
+        return remembered
+
+
+def _digest(value: object) -> bytes:
+    return hashlib.sha256(repr(_content(value)).encode()).digest()
 
 
 def _content(value: object) -> object:

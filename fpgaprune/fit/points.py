@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 STEP = 1.3
 """The factor between two intervals of the ladder on which folded matrices are tried."""
 
+COARSE_STEP = 2.2
+"""The factor where many networks are to be told apart rather than one to be built best."""
+
 FINER = (1.0, 0.9, 0.8, 0.7)
 """Shares of a chosen interval at which folded matrices are tried once more."""
 
@@ -52,17 +55,19 @@ _MOST_DIGITS = 12_000
 class Pricing:
     """What turns a plan into costs: the fabric, and the usable part of the clock period in ns.
 
-    Matrices that would take more than ``longest`` cycles a sample need not be priced.
+    Matrices that would take more than ``longest`` cycles a sample need not be priced; with a coarse ``step`` few of
+    the others are.
     """
 
     fabric: Fabric
     period_ns: float
     longest: float = math.inf
+    step: float = STEP
 
     @classmethod
-    def of(cls, board: Board, clock_ns: float, longest: float = math.inf) -> Pricing:
+    def of(cls, board: Board, clock_ns: float, longest: float = math.inf, step: float = STEP) -> Pricing:
         """Return the pricing of the estimate."""
-        return cls(FABRICS[board.family], clock_ns * CLOCK_SHARE, longest)
+        return cls(FABRICS[board.family], clock_ns * CLOCK_SHARE, longest, step)
 
     def point(self, kernel: MatVecKernel) -> Point:
         """Return what a matrix takes, built as its kernel's plan says."""
@@ -87,7 +92,7 @@ def amounts_of(cost: LayerResources) -> Amounts:
 def points(kernel: MatVecKernel, pricing: Pricing, room: Amounts) -> tuple[Point, ...]:
     """Return the points of which no other is as good in every resource, the interval and the latency."""
     longest = pricing.longest / kernel.result.beats
-    plans = [plan for plan in ladder(kernel.weights, longest) if _may_fit(plan, room)]
+    plans = [plan for plan in ladder(kernel.weights, longest, pricing.step) if _may_fit(plan, room)]
     return pareto([*unrolled_points(kernel, pricing, room), *folded_points(kernel, plans, pricing)])
 
 
@@ -129,7 +134,7 @@ def unrolled(kernel: MatVecKernel, room: Amounts) -> Iterator[Plan]:
             yield Adders(adder_graph(kernel.weights, *ends, deeper=0))  # a few more additions, fewer registers
 
 
-def ladder(weights: SparseMatrix, longest: float = math.inf) -> list[Folded]:
+def ladder(weights: SparseMatrix, longest: float = math.inf, step: float = STEP) -> list[Folded]:
     """Return folded plans from an interval of two cycles to one lane, or to the longest that is wanted.
 
     Memories are slow to balance, so they are tried half as often.
@@ -138,11 +143,11 @@ def ladder(weights: SparseMatrix, longest: float = math.inf) -> list[Folded]:
     if slowest < 2:
         return []
     plans: dict[Folded, None] = {}
-    wanted, step = 2.0, 0
+    wanted, number = 2.0, 0
     while wanted < slowest:
         each = list(folded(weights, math.floor(wanted)))
-        plans.update(dict.fromkeys(each[:1] if step % 2 else each))
-        wanted, step = wanted * STEP, step + 1
+        plans.update(dict.fromkeys(each[:1] if number % 2 else each))
+        wanted, number = wanted * step, number + 1
     return list(plans | dict.fromkeys(folded(weights, slowest)))
 
 

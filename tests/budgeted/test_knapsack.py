@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -23,7 +22,7 @@ FOLDING = Build(interface=Interface.STREAM, goal=Goal(interval_cycles=12))
 @pytest.fixture(scope="module", params=[ADDERS, FOLDING], ids=["adders", "any"])
 def knapsack(request):
     search = searching(build=request.param)
-    return Knapsack(search.probe, [LEVELS] * 3, search.dense)
+    return Knapsack(search.probe, [LEVELS] * 3)
 
 
 def every(knapsack):
@@ -52,7 +51,7 @@ def test_the_forecast_of_the_whole_network_is_what_it_takes(knapsack):
 @pytest.mark.parametrize("levels", [(16, 0, 0), (0, 8, 0), (0, 0, 24), (16, 8, 8)])
 def test_a_forecast_errs_only_by_rows_and_columns_that_die_elsewhere(knapsack, levels):
     probe = knapsack.probe(levels)
-    forecast = replace(knapsack, reference=probe).forecast(levels)
+    forecast = knapsack.forecast(levels)
     assert 0.3 * forecast < probe.tightness <= forecast * 1.0001
 
 
@@ -69,7 +68,7 @@ def test_a_problem_with_fixed_levels_has_no_other_points(knapsack):
 def test_what_the_recipe_prunes_at_least_is_pruned():
     recipe = Recipe(PruneRecipe(sparsity=0.4, fine_tune=TrainSettings(epochs=0)), NARROW)
     search = searching(recipe)
-    taken = Knapsack(search.probe, [LEVELS] * 3, search.dense).choose(1e6)
+    taken = Knapsack(search.probe, [LEVELS] * 3).choose(1e6)
     ground, units = search.probe.ground, search.probe.units
     left = sum(ground.left(unit, level) for unit, level in zip(units, taken.levels, strict=True))
     assert left <= ground.most == 216 - 86

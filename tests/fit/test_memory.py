@@ -9,7 +9,7 @@ import pytest
 from fpgaprune.fit import Goal, Memory, nearest, situations, tightness
 from fpgaprune.fit.points import Pricing, points, unrolled_points
 from fpgaprune.lower import lower
-from fpgaprune.schedule import Interface, schedule
+from fpgaprune.schedule import Interface, multiply, schedule
 from tests.fit.test_timing import convolutions
 from tests.nets import PYNQ, mlp
 
@@ -82,3 +82,19 @@ def test_leaving_out_what_is_too_slow_changes_no_answer(interface):
         )
     ]
     assert found[1] == pytest.approx(found[0], rel=0.05)
+
+
+def test_an_equal_matrix_is_planned_once():
+    made = []
+
+    def planner(op, source):
+        made.append(op.output.name)
+        return multiply(op, source)
+
+    remembering = Memory().planned(planner)
+    graph = mlp((12, 8, 4), 0.5)
+    for _ in range(2):
+        assert situations(graph, PYNQ, planner=remembering)
+    assert made == ["fc1", "fc2"]
+    situations(mlp((12, 8, 4), 0.5, seed=1), PYNQ, planner=remembering)
+    assert len(made) == 4
