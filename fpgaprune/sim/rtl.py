@@ -122,11 +122,14 @@ def rtlsim(
 def _design(lowered: Lowered, number: int) -> DesignView:
     names, name = port_names(lowered), f"d{number}"
 
-    def stream(port: Port, own: str, *, enters: bool) -> StreamView:
-        return StreamView(f"{name}_{own}", own, enters, port.size * port.word.width, port.beats)
+    def stream(side: str, place: int, port: Port, own: str) -> StreamView:
+        """Streams are numbered, since Verilator renames what has two underscores, such as the valid of ``input_``."""
+        return StreamView(f"{name}_{side}{place}", own, side == "in", port.size * port.word.width, port.beats)
 
-    inputs = tuple(stream(port, names.inputs[port.name], enters=True) for port in lowered.inputs)
-    outputs = tuple(stream(output.port, names.outputs[output.name], enters=False) for output in lowered.outputs)
+    inputs = tuple(stream("in", place, port, names.inputs[port.name]) for place, port in enumerate(lowered.inputs))
+    outputs = tuple(
+        stream("out", place, output.port, names.outputs[output.name]) for place, output in enumerate(lowered.outputs)
+    )
     return DesignView(name, lowered.design.name, lowered.design.is_dataflow, inputs, outputs)
 
 

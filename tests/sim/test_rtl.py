@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fpgaprune.errors import InputError, ToolError
+from fpgaprune.ir import Graph
 from fpgaprune.lower import lower
 from fpgaprune.resources import estimate
 from fpgaprune.rtl import TOP, print_rtl
@@ -48,6 +49,17 @@ def test_pipelines_are_exact_and_take_the_cycles_that_are_estimated():
         designs.add(mlp((12, 9, 5), 0.8, 3), planner)
     for lowered, run in designs.run():
         assert (run.interval, run.latency) == (1, estimate(lowered).latency_cycles)
+
+
+@needs_verilator
+def test_names_that_end_in_an_underscore_are_names():
+    entry, first, *rest = mlp((4, 3, 2)).ops
+    named = replace(entry, output=replace(entry.output, name="input_"))
+    graph = Graph((named, replace(first, input="input_"), *rest), (rest[-1].output.name,))
+    designs = Designs()
+    designs.add(graph)
+    designs.add(graph, folded(2), Interface.STREAM)
+    assert len(list(designs.run())) == 2
 
 
 @needs_verilator
