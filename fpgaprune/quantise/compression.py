@@ -70,7 +70,7 @@ class Compression:
     def _check_aim(self) -> None:
         given = {name: getattr(self, name) for name in ("budget", "strength") if getattr(self, name) is not None}
         if len(given) != 1:
-            msg = "compress takes either a budget or a strength"
+            msg = "budget must be given, or strength in its place, and not both"
             raise InputError(msg)
         for name, value in given.items():
             if number(name, value, low=0) == 0:

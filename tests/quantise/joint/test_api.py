@@ -122,8 +122,8 @@ def test_a_budget_that_is_not_reached_is_told(pruned, data):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({}, "either a budget or a strength"),
-        ({"budget": 1, "strength": 1}, "either a budget or a strength"),
+        ({}, "budget must be given, or strength in its place"),
+        ({"budget": 1, "strength": 1}, "budget must be given, or strength in its place"),
         ({"budget": 0}, "budget must be greater than 0"),
         ({"budget": float("nan")}, "budget must be a finite number"),
         ({"strength": -1}, "strength must be a finite number of at least 0"),
