@@ -16,11 +16,15 @@ import matplotlib as mpl
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "fpgaprune"
 from matplotlib import pyplot as plt  # noqa: E402  # after the choice of what it draws with
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: E402  # as above
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+
+SHOWN = 0.07
+"""Accuracy below the best that is drawn; what lost more is of no use."""
 
 HERE = Path(__file__).parent
 TITLES = {"mnist14": "MNIST, 14 x 14 pixels of 4 bits, 196-64-32-10", "vowels": "JapaneseVowels, 96-32-16-9"}
@@ -46,7 +50,7 @@ def main() -> None:
         _curves(row[1], chosen, "lut_estimate")
         row[0].set(title=TITLES[dataset], ylabel="accuracy of the integers", xlabel="adder bits (estimate)")
         row[1].set(xlabel="LUT (estimate; crosses: open-synthesis, one seed)")
-    places[0][0].legend(frameon=False)
+    places[0][0].legend(frameon=False, loc="lower right")
     figure.savefig(HERE.parent / "docs" / "frontier.svg", metadata={"Date": None})
 
 
@@ -66,7 +70,11 @@ def _curves(place: Axes, points: Sequence[Mapping[str, Any]], name: str) -> None
             "x",
             color=f"C{number}",
         )
-    place.set_xscale("log")
+    best = max(point["accuracy"]["highest"] for point in points)
+    place.set(xscale="log", ylim=(best - SHOWN, best + 0.005))
+    place.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    place.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    place.xaxis.set_minor_formatter(NullFormatter())
     place.grid(alpha=0.3)
 
 
