@@ -152,6 +152,9 @@ def prune(
         _console().print(f"{cut} of {pruned.masks.count} weights cut out with their channels")
     report = quantised.report
     _console().print(f"accuracy {_percent(report.metric_before)} pruned, {_percent(report.metric_after)} as integers")
+    if report.saved is not None:
+        saved = report.saved
+        _console().print(f"cost {saved.before:,.0f} → {saved.after:,.0f} {saved.cost.value} (expected by training)")
     for layer in report.sparsity:
         _console().print(
             f"{escape(wording.layer(layer.layer))}: {layer.before:.1%} of {layer.weights} weights zero after pruning, "

@@ -128,6 +128,15 @@ def test_structures_in_a_recipe_and_what_they_cut_out(here, run):
     assert run("generate", "model", "--board", "pynq-z2", "--out", "pynq")[0] == 0
 
 
+def test_what_compression_saved_is_told_with_its_unit(here, run):
+    training = "[quantise]\nfine_tune.epochs = 2\ncompress.budget = 40\ncompress.settle = 1\n"
+    (here / "recipe.toml").write_text(re.sub(r"\[quantise.*", training, RECIPE, flags=re.DOTALL))
+    code, out, _ = run(*prune_words())
+    assert code == 0
+    before, after = re.search(r"cost ([\d,]+) → (\d+) adder-bits \(expected by training\)", out).groups()
+    assert int(after) <= 40 < int(before.replace(",", ""))
+
+
 def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
