@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -135,6 +136,13 @@ def test_what_compression_saved_is_told_with_its_unit(here, run):
     assert code == 0
     before, after = re.search(r"cost ([\d,]+) → (\d+) adder-bits \(expected by training\)", out).groups()
     assert int(after) <= 40 < int(before.replace(",", ""))
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "fpgaprune", "boards", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
 
 
 def contents(folder):
