@@ -178,3 +178,14 @@ def test_every_benchmark_is_in_the_readme():
     names = {path.name for path in BENCHMARKS.glob("*.py")} - shared
     assert names == {name for name in names if f"`python benchmarks/{name}`" in text}
     assert len(names) >= 13
+
+
+def test_budget_boards(tmp_path):
+    results = quick("budget_boards", tmp_path / "out.json")
+    tight, usual = results["runs"]
+    assert tight["fits"]
+    assert usual["fits"]
+    assert tight["command"].startswith("fpgaprune prune --model budget_boards:tiny")
+    assert tight["design"]["total"]["lut"] <= tight["outcome"]["limits"]["lut"]
+    assert tight["sparsity"] > usual["sparsity"]
+    assert results["accuracy"]["little"]["pynq-z2"]["accuracy_mean"] == tight["accuracy"]

@@ -26,8 +26,8 @@ TIGHT = budget(0.004, dsp=0.0)
 UNFOLDED = Build(goal=Goal(interval_cycles=1))
 
 
-def pruned_to(limits=TIGHT, build=ADDERS, recipe=RECIPE, model=None, **options):
-    return prune(model or mlp(), data(), recipe, budget=limits, build=build, progress=False, **options)
+def pruned_to(limits=TIGHT, build=ADDERS, recipe=RECIPE, model=None, rounds=3, **options):
+    return prune(model or mlp(), data(), recipe, budget=limits, build=build, rounds=rounds, progress=False, **options)
 
 
 @pytest.fixture(scope="module")
