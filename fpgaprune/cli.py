@@ -105,7 +105,7 @@ def prune(
     reuse: Annotated[int | None, typer.Option(help="The most cycles a vector of each folded matrix.")] = None,
     lanes: Annotated[int | None, typer.Option(help="The lanes of each folded matrix.")] = None,
     head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
-    loss_by: Annotated[str, typer.Option(help="The criterion that tells what each layer loses.")] = "fisher",
+    loss_by: Annotated[str, typer.Option(help="What tells how much each layer loses.")] = "measured",
     rounds: Annotated[int, typer.Option(min=1, help="The most networks that are trained to find one that fits.")] = 6,
     force: Force = False,
 ) -> None:

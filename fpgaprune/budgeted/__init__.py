@@ -2,7 +2,7 @@
 
 from fpgaprune.budgeted.api import ROUNDS, Budgeted, prune_to_budget
 from fpgaprune.budgeted.build import Build
-from fpgaprune.budgeted.ground import LOSSES
+from fpgaprune.budgeted.losses import LOSSES
 from fpgaprune.budgeted.outcome import Cost, LayerKept, Metrics, Outcome, Round
 from fpgaprune.budgeted.prune import prune
 from fpgaprune.budgeted.tell import next_command, print_outcome, told

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.budgeted.alternate import Alternation
 from fpgaprune.budgeted.build import Build, Site
 from fpgaprune.budgeted.ground import check_recipe, ground_of
+from fpgaprune.budgeted.losses import MEASURED
 from fpgaprune.budgeted.outcome import Cost, LayerKept, Metrics, Outcome
 from fpgaprune.budgeted.probe import Prober
 from fpgaprune.budgeted.rounds import Made, Maker, scarcest
@@ -52,14 +53,14 @@ def prune_to_budget(
     training: Training,
     *,
     build: Build | None = None,
-    loss_by: str = "fisher",
+    loss_by: str = MEASURED,
     rounds: int = ROUNDS,
     tell: Callable[[Round], None] | None = None,
 ) -> Budgeted:
     """Return ``model``, a trained network, pruned so that its generated design is within the budget of a board.
 
-    A knapsack chooses how much of each layer is left: the least sum of the scores ``loss_by`` of the weights that go,
-    of one of `LOSSES`, such that the strategies that ``fit`` would choose are within the budget, by the estimate of the
+    A knapsack chooses how much of each layer is left: the least sum of what layers lose by ``loss_by``, which is one of
+    `LOSSES`, such that the strategies that ``fit`` would choose are within the budget, by the estimate of the
     quantised and lowered network at these levels. The network is then pruned to that by the recipe, trained, quantised
     and generated; where the design takes more or less than was thought, it is chosen again with that known, in at most
     ``rounds`` rounds. The recipe's sparsity is pruned at least, and its criterion chooses the weights of a layer. Equal

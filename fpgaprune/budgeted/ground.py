@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from fpgaprune.budgeted.levels import Ground, counts_of
+from fpgaprune.budgeted.losses import LOSSES, losses_by
 from fpgaprune.errors import InputError
 from fpgaprune.prune import CRITERIA, Context, PruneRecipe, Schedule, TrainSettings, default_loss, prunable, prune
 from fpgaprune.prune.checks import word
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from fpgaprune.budgeted.training import Training
     from fpgaprune.prune import PrunedModel, Stage
-
-LOSSES = ("fisher", "obd", "taylor", "snip")
-"""The criteria whose scores are changes of the loss, so that those of several weights and layers add up."""
 
 _SCHEDULES = (Schedule.ONE_SHOT, Schedule.CUBIC)
 
@@ -64,7 +62,7 @@ def ground_of(model: nn.Module, recipe: PruneRecipe, loss_by: str, training: Tra
         training.progress,
         training.train_step,
     )
-    scores, losses = (CRITERIA[name](prunable(before.module), context) for name in (recipe.criterion, loss_by))
+    scores = CRITERIA[recipe.criterion](prunable(before.module), context)
     counts = counts_of(recipe.structure, subject, recipe.layers)
     return Ground(
         before.module,
@@ -72,7 +70,7 @@ def ground_of(model: nn.Module, recipe: PruneRecipe, loss_by: str, training: Tra
         training.data,
         recipe,
         scores,
-        losses,
+        losses_by(loss_by, context),
         counts,
         {name: _least(before.module.get_parameter(name), count) for name, count in counts.items()},
         {target.name: target.sparsity for target in targets if target.sparsity is not None},

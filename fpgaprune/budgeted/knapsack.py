@@ -31,10 +31,11 @@ class Taken:
 
 @dataclass(frozen=True, eq=False)
 class Knapsack:
-    """What each unit loses and what its matrices take at the levels that are offered for it, all others being whole."""
+    """What each unit loses and what its matrices take at the levels offered for it, others at those of ``beside``."""
 
     probe: Prober
     offered: Sequence[Iterable[int]]
+    beside: Levels
 
     def choose(self, scale: float) -> Taken | None:
         """Return the best levels within so many times the limits; None where there are none."""
@@ -56,20 +57,20 @@ class Knapsack:
     def _problems(self) -> list[Problem]:
         """Return a problem for each way to build the network, in which units are layers as well.
 
-        As such they take what the rest of the design takes less than with all of their weights, such as windows
-        without taps that are read; and of one more resource the weights, or groups, that the recipe leaves few of.
+        As such they take what the rest of the design takes more or less than beside, such as windows without taps that
+        are read; and of one more resource the weights, or groups, that the recipe leaves few of.
         """
-        return [self._problem(way) for way in range(1, len(self.probe.dense.situations) + 1)]
+        return [self._problem(way) for way in range(1, len(self.probe(self.beside).situations) + 1)]
 
     def _problem(self, way: int) -> Problem:
-        dense = self.probe.dense.situations[-way]
-        own, names = dense.problem, _names(dense)
+        whole = self.probe(self.beside).situations[-way]
+        own, names = whole.problem, _names(whole)
         pruned = frozenset().union(*(unit.layers for unit in self.probe.units))
-        others = {name: points for name, points in _points(dense).items() if _layer(name) not in pruned}
+        others = {name: points for name, points in _points(whole).items() if _layer(name) not in pruned}
         choices = {name: _extended(points) for name, points in others.items()}
         together = []
         for place, unit in enumerate(self.probe.units):
-            probes = {level: self.probe.alone(place, level) for level in self.offered[place]}
+            probes = {level: self.probe.beside(self.beside, place, level) for level in self.offered[place]}
             able = {level: probe for level, probe in probes.items() if len(probe.situations) >= way}
             matrices = _matrices(unit, {level: _points(probe.situations[-way]) for level, probe in able.items()})
             rest = {level: probe.situations[-way].problem.fixed for level, probe in able.items()}
@@ -86,13 +87,13 @@ class Knapsack:
             tuple(together),
         )
 
-    def _unit(self, place: int, rest: Mapping[int, Amounts], dense: Amounts) -> tuple[Point, ...]:
+    def _unit(self, place: int, rest: Mapping[int, Amounts], beside: Amounts) -> tuple[Point, ...]:
         """Return the points of a unit as a layer, where ``rest`` is what all takes at a level that is no matrix."""
         unit, ground = self.probe.units[place], self.probe.ground
         found = []
         for level, amounts in rest.items():
-            more = (one - other for one, other in zip(amounts, dense, strict=True))
-            loss = self.probe.alone(place, level).losses[place]
+            more = (one - other for one, other in zip(amounts, beside, strict=True))
+            loss = self.probe.beside(self.beside, place, level).losses[place]
             found.append(Point(Multiply(), (*more, ground.left(unit, level)), 0, 0, level, loss))
         return tuple(found)
 

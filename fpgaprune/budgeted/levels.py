@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from fpgaprune.budgeted.losses import LossOf
     from fpgaprune.budgeted.units import Unit
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.masks import Masks
@@ -33,7 +34,7 @@ SPARSEST = 8 * STEPS
 class Ground:
     """What levels are measured from: a model with the masks so far, and scores of its weights, of their shapes.
 
-    ``scores`` say which weights of a tensor go first, ``losses`` what it costs that one goes; ``counts`` holds for each
+    ``scores`` say which weights of a tensor go first, ``loss_of`` what it costs that they go; ``counts`` holds for each
     tensor how many weights, or groups of the recipe's structure, it has, and ``least`` how many are left at least;
     ``fixed`` the sparsities that the recipe sets.
     """
@@ -43,7 +44,7 @@ class Ground:
     data: Data
     recipe: PruneRecipe
     scores: Mapping[str, Tensor]
-    losses: Mapping[str, Tensor]
+    loss_of: LossOf
     counts: Mapping[str, int]
     least: Mapping[str, int]
     fixed: Mapping[str, float]
@@ -94,11 +95,6 @@ class Ground:
         layers = recipe.layers if sparsities is None else {**recipe.layers, **sparsities}
         goal = Goal(recipe.final_sparsity, recipe.scope, layers, recipe.group_score)
         return recipe.structure.prune_(Subject(self.model, self.masks, self.data), self.scores, goal)
-
-    def loss(self, tensor: str, masks: Masks) -> float:
-        """Return the sum of what the weights of a tensor cost that other masks prune beyond those so far."""
-        gone = self.masks[tensor] & ~masks[tensor]
-        return float(self.losses[tensor].cpu()[gone.cpu()].double().sum())
 
 
 def counts_of(structure: Structure, subject: Subject, layers: Mapping[str, float]) -> dict[str, int]:

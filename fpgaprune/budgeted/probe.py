@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.fit import Memory, kernels_of, nearest, tightness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fpgaprune.budgeted.build import Site
     from fpgaprune.budgeted.levels import Ground, Levels
@@ -60,6 +60,7 @@ class Prober:
     site: Site
     memory: Memory = field(default_factory=Memory)
     known: dict[Levels, Probe] = field(default_factory=dict)
+    losses: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def __call__(self, levels: Levels) -> Probe:
         """Return what it takes to build the network at these levels."""
@@ -72,9 +73,9 @@ class Prober:
         """The network with all the weights that the stages before leave."""
         return self((0,) * len(self.units))
 
-    def alone(self, place: int, level: int) -> Probe:
-        """Return what it takes to build the network with one unit at a level, and all others whole."""
-        return self(tuple(level if at == place else 0 for at in range(len(self.units))))
+    def beside(self, levels: Levels, place: int, level: int) -> Probe:
+        """Return what it takes to build the network with one unit at a level, and all others at these levels."""
+        return self((*levels[:place], level, *levels[place + 1 :]))
 
     def own(self) -> Probe:
         """Return what it takes to build the network as its recipe says."""
@@ -88,7 +89,12 @@ class Prober:
     def _measured(self, levels: Levels, sparsities: Mapping[str, float] | None) -> Probe:
         masks = self.ground.thinned(sparsities)
         situations = self.site.situations(self.whole.thinned(masks), self.whole.samples, self.memory)
-        return Probe(levels, self._losses(masks), masks.kept, situations)
+        return Probe(levels, tuple(self._losses(levels, masks)), masks.kept, situations)
 
-    def _losses(self, masks: Masks) -> tuple[float, ...]:
-        return tuple(sum(self.ground.loss(name, masks) for name in unit.tensors) for unit in self.units)
+    def _losses(self, levels: Levels, masks: Masks) -> Iterator[float]:
+        for place, unit in enumerate(self.units):
+            key = (place, levels[place]) if levels else None
+            loss = self.losses[key] if key in self.losses else self.ground.loss_of(unit.tensors, masks)
+            if key is not None:
+                self.losses[key] = loss
+            yield loss

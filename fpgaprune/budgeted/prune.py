@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from fpgaprune.budgeted.api import ROUNDS, Budgeted, prune_to_budget
+from fpgaprune.budgeted.losses import MEASURED
 from fpgaprune.budgeted.training import Training
 from fpgaprune.errors import InputError
 from fpgaprune.prune import prune as by_recipe
@@ -51,7 +52,7 @@ def prune(
     *,
     budget: Budget | None = None,
     build: Build | None = None,
-    loss_by: str = "fisher",
+    loss_by: str = MEASURED,
     rounds: int = ROUNDS,
     tell: Callable[[Round], None] | None = None,
     **options: Unpack[TrainingOptions],

@@ -21,6 +21,9 @@ COARSE = range(0, SPARSEST + 1, STEPS)
 FINER = (4, 2, 1)
 """How far from the levels that were chosen those are that are measured next."""
 
+_AGAIN = 3
+"""Times that it is measured anew what layers take, beside those that were chosen."""
+
 _CHOICES = 16
 """Choices that are made for one target at most."""
 
@@ -99,13 +102,24 @@ class Search:
     def within(self, target: float) -> Probe | None:
         """Return the best network found whose design takes at most ``target`` of its scarcest limit.
 
-        None where even the sparsest one does not.
+        None where even the sparsest one does not. What a layer takes is measured beside whole layers first, and then
+        beside those that were chosen: fewer weights elsewhere leave it rows that nothing reads.
         """
         if self.sparsest.tightness > target:
             return None
-        offered, bracket, scale = self._offered(), Bracket(), target
+        best = self._chosen(self._uniform(0), target)
+        for _ in range(_AGAIN):
+            again = self._chosen(best.levels, target)
+            if again is best:
+                break
+            best = again
+        return best
+
+    def _chosen(self, beside: Levels, target: float) -> Probe:
+        """Return the best network known after choices by what each unit takes beside others at these levels."""
+        offered, bracket, scale = self._offered(beside), Bracket(), target
         for number in range(_CHOICES):
-            taken = Knapsack(self.probe, offered).choose(scale)
+            taken = Knapsack(self.probe, offered, beside).choose(scale)
             if taken is None:
                 bracket = bracket.after(scale, fits=True)
                 scale = bracket.inside(2 * scale)
@@ -129,15 +143,15 @@ class Search:
     def _uniform(self, level: int) -> Levels:
         return (level,) * len(self.probe.units)
 
-    def _offered(self) -> list[list[int]]:
-        """Return the first levels of each unit that the recipe allows, all of them measured."""
+    def _offered(self, beside: Levels) -> list[list[int]]:
+        """Return the first levels of each unit that the recipe allows, all of them measured beside others."""
         ground, units = self.probe.ground, self.probe.units
         offered = [[level for level in COARSE if ground.allows(unit, level)] for unit in units]
         label = "what each layer takes, and loses, at each share of its weights"
         with progress_bar(label, sum(map(len, offered)), show=self.progress) as advance:
             for place, levels in enumerate(offered):
                 for level in levels:
-                    self.probe.alone(place, level)
+                    self.probe.beside(beside, place, level)
                     advance()
         return offered
 

@@ -56,7 +56,7 @@ def budget(lut, **more) -> Budget:
 
 def searching(recipe=RECIPE, limits=None, build=ADDERS, model=None, trainer=None) -> Search:
     trainer = trainer or training()
-    ground = ground_of(model or mlp(), recipe.prune, "fisher", trainer)
+    ground = ground_of(model or mlp(), recipe.prune, "measured", trainer)
     whole = Whole.of(ground.model, trainer.data, recipe.quantise)
     prober = Prober(ground, whole, units_of(whole.origins, ground.counts), Site(limits or budget(0.004), build))
     return Search(prober, progress=False)

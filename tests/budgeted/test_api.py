@@ -244,7 +244,7 @@ def test_without_a_budget_it_is_the_pruning_that_it_was():
     ("changes", "message"),
     [
         ({"budget": Budget(lut=0.5)}, r"must name it: Budget\(board="),
-        ({"loss_by": "magnitude"}, "loss_by must be one of 'fisher'"),
+        ({"loss_by": "magnitude"}, "loss_by must be one of 'measured'"),
         ({"rounds": 0}, "rounds must be at least 1"),
         ({"build": Build(lanes=3)}, "for folded matrices"),
         ({"recipe": PruneRecipe(threshold=0.5)}, "in place of its threshold"),

@@ -22,14 +22,14 @@ FOLDING = Build(interface=Interface.STREAM, goal=Goal(interval_cycles=12))
 @pytest.fixture(scope="module", params=[ADDERS, FOLDING], ids=["adders", "any"])
 def knapsack(request):
     search = searching(build=request.param)
-    return Knapsack(search.probe, [LEVELS] * 3)
+    return Knapsack(search.probe, [LEVELS] * 3, (0, 0, 0))
 
 
 def every(knapsack):
     """Return loss, forecast and levels of all combinations."""
     probe = knapsack.probe
     for levels in product(LEVELS, repeat=3):
-        loss = sum(probe.alone(place, level).losses[place] for place, level in enumerate(levels))
+        loss = sum(probe.beside((0, 0, 0), place, level).losses[place] for place, level in enumerate(levels))
         yield loss, knapsack.forecast(levels), levels
 
 
@@ -46,6 +46,13 @@ def test_the_choice_loses_least_of_all_combinations_within_the_limits(knapsack, 
 
 def test_the_forecast_of_the_whole_network_is_what_it_takes(knapsack):
     assert knapsack.forecast((0, 0, 0)) == pytest.approx(knapsack.probe((0, 0, 0)).tightness)
+
+
+def test_a_forecast_of_one_change_beside_others_is_what_it_takes(knapsack):
+    beside = (8, 16, 8)
+    changed = Knapsack(knapsack.probe, [LEVELS] * 3, beside)
+    assert changed.forecast(beside) == pytest.approx(knapsack.probe(beside).tightness)
+    assert changed.forecast((8, 16, 0)) == pytest.approx(knapsack.probe((8, 16, 0)).tightness, rel=0.25)
 
 
 @pytest.mark.parametrize("levels", [(16, 0, 0), (0, 8, 0), (0, 0, 24), (16, 8, 8)])
@@ -68,7 +75,7 @@ def test_a_problem_with_fixed_levels_has_no_other_points(knapsack):
 def test_what_the_recipe_prunes_at_least_is_pruned():
     recipe = Recipe(PruneRecipe(sparsity=0.4, fine_tune=TrainSettings(epochs=0)), NARROW)
     search = searching(recipe)
-    taken = Knapsack(search.probe, [LEVELS] * 3).choose(1e6)
+    taken = Knapsack(search.probe, [LEVELS] * 3, (0, 0, 0)).choose(1e6)
     ground, units = search.probe.ground, search.probe.units
     left = sum(ground.left(unit, level) for unit, level in zip(units, taken.levels, strict=True))
     assert left <= ground.most == 216 - 86

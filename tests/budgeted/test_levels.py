@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from fpgaprune.budgeted.ground import LOSSES, check_recipe, ground_of
+from fpgaprune.budgeted.ground import check_recipe, ground_of
 from fpgaprune.budgeted.levels import SPARSEST, STEPS
+from fpgaprune.budgeted.losses import LOSSES
 from fpgaprune.errors import InputError
 from fpgaprune.prune import CRITERIA, Context, PruneRecipe, Stage, TrainSettings, default_loss, prunable, prune
+from fpgaprune.prune.forward import copied
 from tests.budgeted.nets import RECIPE, data, mlp, searching, training
 
 NONE = TrainSettings(epochs=0)
@@ -50,8 +52,31 @@ def test_what_goes_is_chosen_by_the_recipe_and_paid_by_the_loss():
     masks = found.thinned({"2.weight": 0.5, "0.weight": 0.0, "4.weight": 0.0})
     assert random[~masks["2.weight"]].max() <= random[masks["2.weight"]].min()
     fisher = CRITERIA["fisher"](prunable(mlp()), context)["2.weight"]
-    assert found.loss("2.weight", masks) == pytest.approx(float(fisher[~masks["2.weight"]].double().sum()))
-    assert found.loss("0.weight", masks) == 0
+    assert found.loss_of(["2.weight"], masks) == pytest.approx(float(fisher[~masks["2.weight"]].double().sum()))
+    assert found.loss_of(["0.weight"], masks) == 0
+
+
+def test_a_measured_loss_is_that_of_the_network_without_these_weights():
+    found = ground_of(mlp(), RECIPE.prune, "measured", training())
+    masks = found.thinned({"2.weight": 0.5, "0.weight": 0.75, "4.weight": 0.0})
+    x, y = (torch.cat(parts) for parts in zip(*data().train_batches(), strict=True))
+
+    def loss(model):
+        with torch.no_grad():
+            return float(default_loss(model(x), y))
+
+    pruned = copied(mlp())
+    with torch.no_grad():
+        pruned[2].weight *= masks["2.weight"]
+    assert found.loss_of(["2.weight"], masks) == pytest.approx(loss(pruned) - loss(mlp()), rel=1e-4)
+    assert found.loss_of(["4.weight"], masks) == 0
+
+
+def test_a_loss_that_is_not_finite_is_refused():
+    trainer = training(loss=lambda outputs, _targets: outputs.sum() / (outputs.sum() - outputs.sum()))
+    found = ground_of(mlp(), RECIPE.prune, "measured", trainer)
+    with pytest.raises(InputError, match=r"the loss without weights of 0\.weight rises by nan"):
+        found.loss_of(["0.weight"], found.thinned({"0.weight": 0.5, "2.weight": 0.0, "4.weight": 0.0}))
 
 
 def test_a_layer_with_a_sparsity_of_its_own_keeps_it_at_each_level():
@@ -69,7 +94,7 @@ def test_what_stages_before_prune_is_gone_at_every_level():
     assert found.masks.kept < found.masks.count
     masks = found.thinned({name: found.sparsity(name, 0) for name in TENSORS})
     assert masks == found.masks
-    assert sum(found.loss(name, masks) for name in TENSORS) == 0
+    assert found.loss_of(TENSORS, masks) == 0
 
 
 def test_zeros_of_the_model_are_kept_where_the_recipe_says_so():
@@ -103,12 +128,12 @@ def test_recipes_that_leave_a_budget_nothing_are_refused():
         check_recipe(PruneRecipe(threshold=0.1), "fisher")
     with pytest.raises(InputError, match="'rigl' trains one from scratch"):
         check_recipe(PruneRecipe(sparsity=0.5, schedule="rigl"), "fisher")
-    with pytest.raises(InputError, match="loss_by must be one of 'fisher', 'obd', 'taylor', 'snip', not 'magnitude'"):
+    with pytest.raises(InputError, match="loss_by must be one of 'measured', 'fisher', 'obd', 'taylor', 'snip', not"):
         check_recipe(RECIPE.prune, "magnitude")
 
 
 @pytest.mark.parametrize("loss_by", LOSSES)
 def test_losses_are_those_of_a_criterion(loss_by):
     found = ground_of(mlp(), RECIPE.prune, loss_by, training())
-    assert found.losses.keys() == {*TENSORS}
-    assert all(bool((scores >= 0).all()) for scores in found.losses.values())
+    few, many = (found.thinned(dict.fromkeys(TENSORS, share)) for share in (0.25, 0.75))
+    assert 0 <= found.loss_of(["0.weight"], few) < found.loss_of(["0.weight"], many)
