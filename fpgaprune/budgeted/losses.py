@@ -74,6 +74,6 @@ class _Measured:
             rises = [(float(work.loss(each, pruned)) - float(work.loss(each))) * count(each) for each in work.batches]
             rise = sum(rises) / work.samples
         if not math.isfinite(rise):
-            msg = f"the loss without weights of {tensors[0]} rises by {rise}; check it and the scale of weights and data"
+            msg = f"the loss without weights of {tensors[0]} rises by {rise}; check it and the scale of the data"
             raise InputError(msg)
         return rise
