@@ -107,6 +107,9 @@ def prune(
     head: Annotated[Head, typer.Option(help="What a classifier gives out.")] = Head.LOGITS,
     loss_by: Annotated[str, typer.Option(help="What tells how much each layer loses.")] = "measured",
     rounds: Annotated[int, typer.Option(min=1, help="The most networks that are trained to find one that fits.")] = 6,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Measure the accuracy with each layer pruned alone, for the page.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Prune and quantise a PyTorch model by a recipe, with --board as far as the board asks for."""
@@ -131,12 +134,13 @@ def prune(
     loaders = pruning.build_data(data)
     places = [None, None] if checkpoint is None else [checkpoint / "prune", checkpoint / "quantise"]
     found: budgeted.Budgeted | None = None
+    levels = pruning.SENSITIVITY_LEVELS if explain else ()
     with _told(pruning.TrainingWarning, pruning.LoopWarning):
         if board is None:
-            pruned = pruning.prune(module, loaders, plan.prune, device=device, checkpoint=places[0])
+            pruned = pruning.prune(module, loaders, plan.prune, device=device, checkpoint=places[0], explain=levels)
             quantised = quantise(pruned, loaders, plan.quantise, checkpoint=places[1])
         else:
-            training = budgeted.Training(loaders, device=device, checkpoint=checkpoint)
+            training = budgeted.Training(loaders, device=device, checkpoint=checkpoint, explain=levels)
             settings: dict[str, Any] = {"build": build, "loss_by": loss_by, "rounds": rounds, "tell": _print_round}
             found = budgeted.prune_to_budget(module, plan, budget, training, **settings)
             pruned, quantised = found.pruned, found.quantised

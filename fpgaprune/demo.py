@@ -17,7 +17,17 @@ from fpgaprune import board, tools, workspace
 from fpgaprune.errors import ToolError
 from fpgaprune.flow import Options, generate
 from fpgaprune.paths import refuse_target, write_text
-from fpgaprune.prune import Data, Optimiser, PrunedModel, PruneRecipe, Schedule, TrainSettings, prune, train
+from fpgaprune.prune import (
+    SENSITIVITY_LEVELS,
+    Data,
+    Optimiser,
+    PrunedModel,
+    PruneRecipe,
+    Schedule,
+    TrainSettings,
+    prune,
+    train,
+)
 from fpgaprune.quantise import QuantiseRecipe, quantise
 from fpgaprune.report import compare, print_comparison, write_report
 from fpgaprune.several import as_tuple
@@ -220,7 +230,7 @@ class _Run:
         )
         if sparsity == 0:
             recipe = PruneRecipe(sparsity=0.0, fine_tune=TrainSettings(epochs=0))
-        return prune(self._trained(), self._data, recipe, progress=self._progress)
+        return prune(self._trained(), self._data, recipe, progress=self._progress, explain=SENSITIVITY_LEVELS)
 
     def _trained(self) -> nn.Module:
         if self._dense is None:

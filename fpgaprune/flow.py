@@ -147,7 +147,7 @@ def generated(
     point = describe(quantised, label or options.name)
     extras = {"point": point} | ({"fit": told(fitted)} if fitted else {})
     lowered = lower(design)
-    project = emit(lowered, stored, extras=extras)
+    project = emit(lowered, stored, extras=extras, explained=quantised.report.explained)
     return Generated(_with_baseline(project, converted) if options.baseline else project, lowered, fitted, point)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from fpgaprune.cli import main
 from fpgaprune.paths import resource
-from fpgaprune.prune import DivergedError
+from fpgaprune.prune import SENSITIVITY_LEVELS, DivergedError
 from fpgaprune.prune.training.loop import Loop
 from fpgaprune.sim import ProjectFolder
 
@@ -100,12 +100,18 @@ def prune_words(model="mine:net", data="mine:data", recipe="recipe.toml", out="m
 
 @pytest.mark.needs("g++", "make")
 def test_the_whole_path_from_a_recipe_to_a_comparison(here, run):
-    code, out, _ = run(*prune_words())
+    code, out, _ = run(*prune_words(), "--explain")
     assert code == 0
     assert "50.0% of 48 weights zero after pruning" in out or "weights zero after pruning" in out
     code, out, _ = run("generate", "model", "--board", "pynq-z2", "--out", "pynq", "--name", "tiny")
     assert code == 0
     assert "digest" in out
+    pruning = ProjectFolder.load(here / "pynq").explained().pruning
+    assert pruning.criterion == "magnitude"
+    assert pruning.curves.sparsities == SENSITIVITY_LEVELS
+    assert [record.epoch for record in pruning.history.records] == [0, 0, 1, 2]
+    counted = {name: sum(each.kept) + sum(each.pruned) for name, each in pruning.scores.tensors.items()}
+    assert counted == {"0.weight": 48, "2.weight": 24}
     assert run("csim", "pynq")[0] == 0
     code, out, _ = run("csim", "pynq", "--samples", "50", "--json")
     assert code == 0

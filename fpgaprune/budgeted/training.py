@@ -9,6 +9,7 @@ from fpgaprune.prune import evaluate_metric, prune
 from fpgaprune.quantise import quantise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import torch
@@ -28,6 +29,7 @@ class TrainingOptions(TypedDict, total=False):
     hooks: Hooks | None
     device: str | torch.device | None
     checkpoint: Path | None
+    explain: Sequence[float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ class Training:
     hooks: Hooks | None = None
     device: str | torch.device | None = None
     checkpoint: Path | None = None
+    explain: Sequence[float] = ()
 
     def prune(self, model: nn.Module, recipe: PruneRecipe, name: str) -> PrunedModel:
         """Return the pruned and trained model; ``name`` is that of the run's checkpoint."""
@@ -59,6 +62,7 @@ class Training:
             hooks=self.hooks,
             device=self.device,
             checkpoint=self._folder(name, "prune"),
+            explain=self.explain,
         )
 
     def quantise(self, pruned: PrunedModel | nn.Module, recipe: QuantiseRecipe, name: str) -> QuantisedModel:

@@ -15,6 +15,8 @@ from fpgaprune.emit.render import copied, render
 from fpgaprune.emit.top import top_view
 from fpgaprune.emit.vectors import Vectors, random_inputs, to_text
 from fpgaprune.emit.views import TEMPLATES
+from fpgaprune.explained import NAME as EXPLAINED
+from fpgaprune.explained import explained_to_text
 from fpgaprune.lower import AccumulateKernel, BufferKernel, ForkKernel, ScanKernel, WindowKernel, layer_of
 from fpgaprune.paths import identifier
 from fpgaprune.schedule.store import plans_to_text
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from fpgaprune.emit.top import PortView, TopView
     from fpgaprune.emit.views import KernelView
+    from fpgaprune.explained import Explained
     from fpgaprune.lower import Kernel, Lowered
 
 STORED_SAMPLES = 32
@@ -75,10 +78,11 @@ def emit(
     vectors: Vectors | None = None,
     *,
     extras: Mapping[str, Any] | None = None,
+    explained: Explained | None = None,
 ) -> Project:
     """Return the project of lowered kernels, with the given test vectors or random ones of a fixed seed.
 
-    ``extras`` are JSON values for the manifest.
+    ``extras`` are JSON values for the manifest; ``explained`` becomes a file of its own beside it.
     """
     graph = lowered.design.graph
     stored = vectors if vectors is not None else Vectors.of(graph, *random_inputs(graph, STORED_SAMPLES))
@@ -86,6 +90,8 @@ def emit(
     view = top_view(lowered, names)
     files = _sources(lowered, view, names) | _testbench(view, stored) | _scripts(lowered, view) | ap_types()
     files |= {"graph.json": graph_to_text(graph), "plans.json": plans_to_text(lowered.design.plans)}
+    if explained is not None:
+        files[EXPLAINED] = explained_to_text(explained)
     files["README.md"] = render("project/README.md.j2", _readme_view(lowered, view, names, len(stored.inputs[0])))
     files[".clang-format"] = copied("project/clang-format")
     files[NAME] = manifest(lowered, view, names, files, extras or {})

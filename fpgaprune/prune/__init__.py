@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from fpgaprune.explained import Event, EventKind, Histogram, Histograms, History, PruneReport, Record, SensitivityCurves
 from fpgaprune.prune.api import prune
 from fpgaprune.prune.criteria import CRITERIA, Context, Criterion, LoopWarning
 from fpgaprune.prune.data import Batch, Data
 from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
-from fpgaprune.prune.explain import Histogram, Histograms, SensitivityCurves, histograms, sensitivity_curves
-from fpgaprune.prune.history import Event, EventKind, History, Record
+from fpgaprune.prune.explain import SENSITIVITY_LEVELS, histograms, sensitivity_curves
 from fpgaprune.prune.imports import build_data, build_model, import_object
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import Loss, Metric, TrainStep, default_loss, default_metric, evaluate_metric
@@ -27,6 +27,7 @@ from fpgaprune.prune.weights import load_weights, with_weights
 
 __all__ = [
     "CRITERIA",
+    "SENSITIVITY_LEVELS",
     "STRUCTURES",
     "AfterStep",
     "Batch",
@@ -49,6 +50,7 @@ __all__ = [
     "Metric",
     "Optimiser",
     "PruneRecipe",
+    "PruneReport",
     "PrunedModel",
     "Rate",
     "Record",

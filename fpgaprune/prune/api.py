@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import refuse_broken_model
 from fpgaprune.prune.dead import dead_biases
+from fpgaprune.prune.explain import sensitivity_curves
+from fpgaprune.prune.explain.scores import spread
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.resume import resumed_run
@@ -19,11 +21,13 @@ from fpgaprune.prune.training.hooks import Hooks
 from fpgaprune.prune.training.trainer import Means
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import torch
     from torch import nn
 
+    from fpgaprune.explained import SensitivityCurves
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.objectives import Loss, Metric, TrainStep
     from fpgaprune.prune.recipe import PruneRecipe
@@ -41,6 +45,7 @@ def prune(
     hooks: Hooks | None = None,
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
+    explain: Sequence[float] = (),
 ) -> PrunedModel:
     """Return a pruned copy of ``model``, trained after each step; equal arguments give equal weights.
 
@@ -50,6 +55,8 @@ def prune(
     part, all of them keep the same samples out. Hooks of torch.nn.utils.prune are baked into the copy. ``data`` may be
     None where nothing is trained; the history is empty then. ``checkpoint`` is a folder that is kept up to date after
     each epoch; a call with the same arguments goes on from there, and ends with the same result, bit for bit.
+    ``explain`` are sparsities at which each tensor is pruned alone beforehand, by the criterion of the last stage, for
+    the ``curves`` of the result; the model runs on the test data once for each.
 
     Raises:
         DivergedError: a training diverged before any of its epochs was of use.
@@ -68,9 +75,32 @@ def prune(
         raise InputError(msg)
     means = Means(loss, metric, train_step, hooks or Hooks(), progress)
     with on_device(copy, usable_device(device, copy)):
+        curves = _curves(copy, data, recipe, explain, means)
         run = Run(copy, _split(data, recipe), recipe, means)
-        masks, history = run.all_turns() if checkpoint is None else resumed_run(run, checkpoint)
-    return PrunedModel(copy.eval(), masks, recipe, history, dead_biases(copy, masks), unbaked)
+        state = run.all_turns() if checkpoint is None else resumed_run(run, checkpoint)
+    masks, scores = state.masks, spread(state.scores, state.masks, copy)
+    dead = dead_biases(copy, masks)
+    return PrunedModel(copy.eval(), masks, recipe, state.history, dead, unbaked, scores, curves)
+
+
+def _curves(
+    model: nn.Module, data: Data | None, recipe: PruneRecipe, sparsities: Sequence[float], means: Means
+) -> SensitivityCurves | None:
+    if not sparsities:
+        return None
+    if data is None:
+        msg = "sensitivity curves need data, on which the metric is measured; give data, or leave explain out"
+        raise InputError(msg)
+    return sensitivity_curves(
+        model,
+        data,
+        sparsities,
+        criterion=recipe.criterion,
+        metric=means.metric,
+        loss=means.loss,
+        seed=recipe.seed,
+        progress=means.progress,
+    )
 
 
 def _split(data: Data | None, recipe: PruneRecipe) -> Data | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained import Histograms, History, PruneReport, SensitivityCurves
 from fpgaprune.prune.checks import refuse_broken_model
-from fpgaprune.prune.history import History
 from fpgaprune.prune.masks import prunable
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class PrunedModel:
     """A model with its pruned weights at exactly zero and without pruning hooks.
 
     Where channels were cut out, ``module`` is smaller than the model that was pruned: ``masks.shrinkage`` says which.
+    ``scores`` are those by which the last stage chose, ``curves`` the sensitivity of the model before it was pruned.
     ``dead_biases`` names, by bias, the entries that belong to neurons, or to candidates of hidden units, without a
     surviving input: they are zero unless ``recipe`` keeps them or there is no recipe. ``unbaked`` names the tensors
     that came with hooks of torch.nn.utils.prune.
@@ -38,6 +39,8 @@ class PrunedModel:
     history: History = field(default_factory=History)
     dead_biases: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     unbaked: tuple[str, ...] = ()
+    scores: Histograms = field(default_factory=Histograms)
+    curves: SensitivityCurves | None = None
 
     def __post_init__(self) -> None:
         refuse_broken_model(self.module)
@@ -52,6 +55,15 @@ class PrunedModel:
     def sparsity(self) -> float:
         """Return the fraction of the prunable weights that is pruned, of those that the model had at first."""
         return self.masks.sparsity
+
+    @property
+    def report(self) -> PruneReport:
+        """What a report tells of the pruning."""
+        if self.recipe is None:
+            return PruneReport(history=self.history, scores=self.scores, curves=self.curves)
+        recipe = self.recipe
+        words = recipe.criterion, recipe.schedule.value, str(recipe.structure)
+        return PruneReport(*words, self.history, self.scores, self.curves)
 
     @property
     def dead_bias_count(self) -> int:

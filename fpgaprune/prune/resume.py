@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.explained.history import History
 from fpgaprune.prune.checkpoint import Checkpoint
 from fpgaprune.prune.checks import table
 from fpgaprune.prune.digests import data_digest, model_digest, surroundings, text_digest
 from fpgaprune.prune.forward import device_of
-from fpgaprune.prune.history import History
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.run import Run, State
 from fpgaprune.prune.snapshot import put_back, tensors_of
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from fpgaprune.prune.training.moment import Moment
 
 
-def resumed_run(run: Run, folder: Path) -> tuple[Masks, History]:
-    """Return the result of a pruning run that begins where the checkpoint in ``folder`` is, and keeps it up to date.
+def resumed_run(run: Run, folder: Path) -> State:
+    """Return the last state of a run that begins where the checkpoint in ``folder`` is, and keeps it up to date.
 
     Raises:
         InputError: the checkpoint is damaged, of another run, or cannot be written; else as ``Run.all_turns``.
@@ -63,6 +63,7 @@ def _restored(model: nn.Module, values: Mapping[str, Any], tensors: Tensors) -> 
 def state_values(state: State, tensors: Tensors) -> dict[str, object]:
     """Return a state as plain values, having put its tensors among ``tensors``."""
     tensors.put("origin", state.origin or {})
+    tensors.put("scores", state.scores)
     return {
         "masks": tensors.put_masks("state masks", state.masks),
         "history": state.history.to_dict(),
@@ -85,4 +86,5 @@ def state_of(values: Mapping[str, Any], tensors: Tensors) -> State:
         values["initial"],
         tensors.get("origin") if values["rewinds"] else None,
         tensors.get_masks("allowed", values["allowed"]),
+        tensors.get("scores"),
     )

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained.history import Event, EventKind, History, Record
 from fpgaprune.prune.criteria import CRITERIA, Context
 from fpgaprune.prune.dead import DeadBias, dead_biases, zeroing
 from fpgaprune.prune.dynamic import Rigged, first_masks
-from fpgaprune.prune.history import Event, EventKind, History, Record
+from fpgaprune.prune.explain.scores import noted
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.schedule import Schedule
@@ -38,7 +39,7 @@ class State:
     """How far a run is: ``turns`` are over, and what comes before the training of the next one is done if ``begun``.
 
     ``initial`` is the share that was pruned when the stage of the turn began, ``origin`` what a lottery rewinds to,
-    ``allowed`` where a pattern that moves may have weights.
+    ``allowed`` where a pattern that moves may have weights, ``scores`` by what weights of the stage went or stayed.
     """
 
     masks: Masks
@@ -48,6 +49,7 @@ class State:
     initial: float = 0.0
     origin: Mapping[str, Tensor] | None = None
     allowed: Masks | None = None
+    scores: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +65,8 @@ class Run:
     means: Means
     keep: Callable[[State, Callable[[], Moment] | None], None] | None = None
 
-    def all_turns(self, state: State | None = None, moment: Moment | None = None) -> tuple[Masks, History]:
-        """Return the masks and the history of the run, from its beginning or from a state and a moment of it on.
+    def all_turns(self, state: State | None = None, moment: Moment | None = None) -> State:
+        """Return the last state of the run, from its beginning or from a state and a moment of it on.
 
         Raises:
             InputError: as ``prune``.
@@ -80,7 +82,7 @@ class Run:
             state = self._trained(turn, state, moment)
             moment = None
             self._keep(state)
-        return state.masks, state.history
+        return state
 
     def _keep(self, state: State, moment: Callable[[], Moment] | None = None) -> None:
         if self.keep is not None:
@@ -93,30 +95,34 @@ class Run:
     def _prepared(self, turn: Turn, state: State) -> State:
         """Return the state before the training of a turn: pruned, rewound, and measured."""
         if turn.opens:
-            state = replace(state, initial=turn.stage.structure.share(self._subject(state.masks), turn.stage.layers))
+            share = turn.stage.structure.share(self._subject(state.masks), turn.stage.layers)
+            state = replace(state, initial=share, scores={})
         if not turn.prunes:
             return replace(state, begun=True, origin=None if turn.stage.rewind_epoch else tensors_of(self.model))
-        masks = self._pruned(turn, state)
+        masks, scores = self._pruned(turn, state)
         history = self._rewound(turn, state, masks) if turn.rewinds else History()
         masks.apply_(self.model)
         zeroing(self.model, self._dead(masks))(self.model)
         history = state.history + history + self._measured(turn.step, masks)
         moves = turn.stage.schedule is Schedule.RIGL
-        return replace(state, begun=True, masks=masks, history=history, allowed=state.masks if moves else None)
+        allowed = state.masks if moves else None
+        return replace(state, begun=True, masks=masks, history=history, allowed=allowed, scores=scores)
 
-    def _pruned(self, turn: Turn, state: State) -> Masks:
+    def _pruned(self, turn: Turn, state: State) -> tuple[Masks, Mapping[str, Tensor]]:
+        """Return the masks after a turn, and the scores by which weights of its stage went or stayed so far."""
         stage, seed = turn.stage, self.recipe.seed
         if stage.schedule is Schedule.RIGL:
-            return first_masks(self.model, stage, seed, state.masks)
+            return first_masks(self.model, stage, seed, state.masks), {}
         means, masks = self.means, state.masks
         loss = means.loss or default_loss
         context = Context(self.model, self.data, loss, seed, masks, stage.samples, means.progress, means.train_step)
         scores = CRITERIA[stage.criterion](prunable(self.model), context)
+        known = noted(state.scores, scores, state.masks, self.model)
         if stage.threshold is not None:
-            return below(scores, stage.threshold, state.masks)
+            return below(scores, stage.threshold, state.masks), known
         target, layers = turn.target(state.initial)
         goal = Goal(target, stage.scope, layers, stage.group_score)
-        return stage.structure.prune_(self._subject(state.masks), scores, goal)
+        return stage.structure.prune_(self._subject(state.masks), scores, goal), known
 
     def _subject(self, masks: Masks) -> Subject:
         return Subject(self.model, masks, self.data)

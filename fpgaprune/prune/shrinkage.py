@@ -115,6 +115,19 @@ class Shrinkage:
                     shrunk[full] = _picked(shrunk[full], axis, kept)
         return shrunk
 
+    def places(self, weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+        """Return for each weight that is left its place in the tensor that it had at first, counted row by row.
+
+        ``weights`` are of ``model``, from which the channels have been cut out; the results have their shapes.
+        """
+        sizes = {name: list(weight.shape) for name, weight in weights.items()}
+        for name, side, kept in self._cuts():
+            for tensor, axis in _all_sides(_submodule(model, name))[side].axes.items():
+                full = f"{name}.{tensor}" if name else tensor
+                if full in sizes:
+                    sizes[full][axis] = kept.size
+        return self.cut({name: torch.arange(prod(size)).reshape(size) for name, size in sizes.items()}, model)
+
     def removed(self, name: str, count: int) -> int:
         """Return how many weights were cut out of the tensor ``name``, of which ``count`` are left."""
         sides = self.layers.get(name.rpartition(".")[0], {})

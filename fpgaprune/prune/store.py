@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained import Histograms, History, SensitivityCurves
 from fpgaprune.paths import fresh_folder
 from fpgaprune.prune.checks import known_keys, table
 from fpgaprune.prune.forward import copied
-from fpgaprune.prune.history import History
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.recipe import PruneRecipe
@@ -46,6 +46,8 @@ _FIELDS = (
     "shrinkage",
     "sha256",
 )
+_LATER = ("scores", "curves")
+"""Fields that folders of earlier versions lack."""
 
 
 def save(pruned: PrunedModel, folder: Path, *, force: bool = False) -> None:
@@ -95,6 +97,8 @@ def load(folder: Path, model: nn.Module) -> PrunedModel:
             history=History.from_dict(manifest["history"]),
             dead_biases=_dead_biases(table("dead_biases", manifest["dead_biases"])),
             unbaked=_names(manifest["unbaked"]),
+            scores=Histograms.from_dict(manifest.get("scores", {})),
+            curves=_curves(manifest.get("curves")),
         )
     except InputError as error:
         msg = f"{folder}: {error}"
@@ -127,6 +131,8 @@ def _manifest(pruned: PrunedModel, state: Mapping[str, Tensor], files: Mapping[s
         "tensors": {name: _signature(tensor) for name, tensor in state.items()},
         "masks": {name: {"shape": list(mask.shape), "nonzeros": masks.nonzeros(name)} for name, mask in masks.items()},
         "shrinkage": masks.shrinkage.to_dict(),
+        "scores": pruned.scores.to_dict(),
+        "curves": None if pruned.curves is None else pruned.curves.to_dict(),
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
 
@@ -155,7 +161,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if manifest.get("schema") != SCHEMA:
         msg = f"{path} has the schema {manifest.get('schema')!r}, this version reads {SCHEMA}; prune the model again"
         raise InputError(msg)
-    known_keys(str(path), manifest, _FIELDS)
+    known_keys(str(path), manifest, (*_FIELDS, *_LATER))
     if missing := [field for field in _FIELDS if field not in manifest]:
         msg = f"{path} lacks {', '.join(missing)}"
         raise InputError(msg)
@@ -209,6 +215,10 @@ def _unpacked(name: str, packed: Tensor | None, entry: Mapping[str, object]) -> 
 
 def _recipe(value: object) -> PruneRecipe | None:
     return None if value is None else PruneRecipe.from_dict(table("recipe", value))
+
+
+def _curves(value: object) -> SensitivityCurves | None:
+    return None if value is None else SensitivityCurves.from_dict(value)
 
 
 def _dead_biases(values: Mapping[str, object]) -> dict[str, tuple[int, ...]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fpgaprune.explained import FoldReport
 from fpgaprune.quantise.api import quantise
 from fpgaprune.quantise.calibrate import Choice
 from fpgaprune.quantise.compression import Compression, Cost, Granularity, Saved, Saving
-from fpgaprune.quantise.fold import FoldReport, fold_batch_norm
+from fpgaprune.quantise.fold import fold_batch_norm
 from fpgaprune.quantise.layers import (
     QuantisedAdd,
     QuantisedAffine,

@@ -11,7 +11,7 @@ import torch
 
 from fpgaprune.capture.api import capture
 from fpgaprune.capture.run import trace
-from fpgaprune.prune.history import History
+from fpgaprune.explained.history import History
 from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.seeding import local_seed, mix
@@ -78,6 +78,7 @@ def quantise(
         trained.saved,
         metric_before=evaluate_metric(module, data, metric),
         metric_after=evaluate_metric(quantised.module, data, metric),
+        pruning=pruned.report if isinstance(pruned, PrunedModel) else None,
     )
     return replace(quantised, report=report)
 

@@ -11,8 +11,8 @@ from fpgaprune.prune.training import train
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fpgaprune.explained.history import History
     from fpgaprune.prune.data import Data
-    from fpgaprune.prune.history import History
     from fpgaprune.prune.objectives import Loss, Metric
     from fpgaprune.prune.settings import TrainSettings
     from fpgaprune.prune.training import AfterStep

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fpgaprune.capture.network import Network
 from fpgaprune.capture.records import Affine, BatchNorm, Concat, Conv, Layer, Linear
+from fpgaprune.explained import FoldReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-@dataclass(frozen=True)
-class FoldReport:
-    """What folding ``batch_norm`` into ``layer`` did to its non-zero weights and non-zero biases."""
-
-    layer: str
-    batch_norm: str
-    nonzeros_before: int
-    nonzeros_after: int
-    biases_before: int
-    biases_after: int
-
-    @property
-    def changes_sparsity(self) -> bool:
-        """Whether there are more or fewer zeros than before: a zero gamma makes zeros, a shift unmakes zero biases."""
-        return self.nonzeros_before != self.nonzeros_after or self.biases_before != self.biases_after
 
 
 def fold_batch_norm(network: Network) -> tuple[Network, tuple[FoldReport, ...]]:

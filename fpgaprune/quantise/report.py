@@ -9,12 +9,11 @@ import numpy as np
 
 from fpgaprune.digits import signed_digits
 from fpgaprune.errors import InputError
+from fpgaprune.explained import CostSaved, Explained, FixedPointReport, FoldReport, History, PruneReport
 from fpgaprune.fixed import Fixed
 from fpgaprune.prune.checks import known_keys, plain, table
-from fpgaprune.prune.history import History
 from fpgaprune.quantise.calibrate import Choice
 from fpgaprune.quantise.compression import Saved
-from fpgaprune.quantise.fold import FoldReport
 from fpgaprune.quantise.layers import QuantisedAffine, QuantisedConv, QuantisedLinear
 from fpgaprune.quantise.nested import every_layer
 
@@ -53,7 +52,10 @@ class LayerSparsity:
 
 @dataclass(frozen=True)
 class QuantiseReport:
-    """What folding, calibration, rounding and fine-tuning did; metrics are of the test data, better when higher."""
+    """What folding, calibration, rounding and fine-tuning did; metrics are of the test data, better when higher.
+
+    ``pruning`` is what was done before, None of a model that did not come from ``prune``.
+    """
 
     folds: tuple[FoldReport, ...] = ()
     choices: tuple[Choice, ...] = ()
@@ -62,6 +64,14 @@ class QuantiseReport:
     saved: Saved | None = None
     metric_before: float | None = None
     metric_after: float | None = None
+    pruning: PruneReport | None = None
+
+    @property
+    def explained(self) -> Explained:
+        """What was pruned and why, with what quantisation did to it."""
+        saved = None if self.saved is None else CostSaved(self.saved.cost.value, self.saved.before, self.saved.after)
+        digits = {layer.layer: layer.digits_after for layer in self.sparsity}
+        return Explained(self.pruning, FixedPointReport(self.history, self.folds, digits, saved))
 
     def to_dict(self) -> dict[str, object]:
         """Return the report as plain values for JSON; ``from_dict`` reads them back."""
@@ -73,6 +83,7 @@ class QuantiseReport:
             "saved": None if self.saved is None else plain(asdict(self.saved)),
             "metric_before": self.metric_before,
             "metric_after": self.metric_after,
+            "pruning": None if self.pruning is None else self.pruning.to_dict(),
         }
 
     @classmethod
@@ -82,6 +93,7 @@ class QuantiseReport:
         Raises:
             InputError: a field is missing, unknown or unusable.
         """
+        values = {"pruning": None} | dict(values)  # earlier versions did not say it
         _exact_keys("the report", values, cls)
         choices = [{**table("choices", item), "format": Fixed.parse(str(item["format"]))} for item in values["choices"]]
         return cls(
@@ -92,6 +104,7 @@ class QuantiseReport:
             None if values["saved"] is None else _built(Saved, table("saved", values["saved"])),
             values["metric_before"],
             values["metric_after"],
+            None if values["pruning"] is None else PruneReport.from_dict(values["pruning"]),
         )
 
 

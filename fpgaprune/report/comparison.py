@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
 from fpgaprune.report.facts import layer_facts
+from fpgaprune.report.inputs import input_reads
 from fpgaprune.report.judge import THRESHOLD, Finding, Outcome, findings, outcome, pairs
 from fpgaprune.report.kinds import measured, measured_kinds, refuse_unmeasured
 from fpgaprune.report.stock import Baseline, baseline
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fpgaprune.board import Board
+    from fpgaprune.explained import Explained
     from fpgaprune.report.facts import LayerFacts
+    from fpgaprune.report.inputs import InputReads
     from fpgaprune.resources import LayerResources
     from fpgaprune.sim import ProjectFolder
 
@@ -65,7 +68,8 @@ class Point:
     """One design: its label, accuracy of the floating-point and of the integer network, cost, verdict.
 
     Accuracies are shares of 1 on the test data, None where they are not known. ``edited`` lists files that differ from
-    what was generated.
+    what was generated. ``explained`` is what was pruned and why, None where that was not recorded, ``inputs`` how often
+    the elements of each input are read.
     """
 
     label: str
@@ -77,6 +81,8 @@ class Point:
     verdict: Verdict | None
     layers: tuple[LayerPoint, ...]
     edited: tuple[str, ...] = ()
+    explained: Explained | None = None
+    inputs: tuple[InputReads, ...] = ()
 
     @property
     def sparsity(self) -> float:
@@ -269,6 +275,8 @@ def _point(folder: ProjectFolder, kind: Kind) -> Point:
             verdict=read_verdict(folder.path),
             layers=layers,
             edited=folder.edited(),
+            explained=folder.explained(),
+            inputs=input_reads(folder.design.graph),
         )
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{folder.path}: the manifest does not describe the pruned network ({type(error).__name__}: {error})"

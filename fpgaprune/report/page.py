@@ -39,6 +39,7 @@ from fpgaprune.report.views import (
     TileView,
     VerdictView,
 )
+from fpgaprune.report.why import why_view
 from fpgaprune.version import __version__
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def page_view(comparison: Comparison) -> PageView:
         layers=tuple(_layer(comparison, name) for name in layer_names(comparison)),
         layer_table=_layer_table(comparison),
         masks=tuple(_masks(comparison, name) for name in layer_names(comparison)),
+        why=why_view(comparison),
+        chosen=wording.plain((found.best or comparison.points[-1]).label),
         shades=data_uri((tuple(step / (_SHADES - 1) for step in range(_SHADES)),)),
         verdicts=tuple(_verdict(point) for point in comparison.points),
         facts=_facts(comparison),

@@ -82,6 +82,13 @@ def accuracy_scale(shares: Iterable[float]) -> Scale:
     return Scale(first * step, last * step, False, False, tuple(n * step for n in range(first, last + 1)))
 
 
+def nice_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return about five round numbers, evenly spaced, the first at most ``low`` and the last at least ``high``."""
+    step = _step(max(high - low, 1e-9 * max(abs(low), abs(high), 1e-9)) / 4)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return tuple(n * step for n in range(first, max(last, first + 1) + 1))
+
+
 def board_scale(shares: Iterable[float]) -> Scale:
     """Return a scale of shares of a board, 100 % always on it; logarithmic where values differ widely."""
     found = [share for share in shares if math.isfinite(share)]

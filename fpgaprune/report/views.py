@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fpgaprune.report.charts import Chart
+    from fpgaprune.report.panels import Panel
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,34 @@ class MasksView:
 
 
 @dataclass(frozen=True)
+class SensitivityView:
+    """The sensitivity of the tensors of one network, and what it is of."""
+
+    note: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class DesignView:
+    """Why the weights of one design went: sentences, its trainings, the scores of its tensors."""
+
+    label: str
+    lines: tuple[str, ...]
+    trainings: tuple[Panel, ...]
+    scores: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class WhyView:
+    """What was pruned and why; ``missing`` says what is not recorded and how to get it."""
+
+    missing: str
+    inputs: tuple[MasksView, ...]
+    sensitivity: tuple[SensitivityView, ...]
+    designs: tuple[DesignView, ...]
+
+
+@dataclass(frozen=True)
 class VerdictView:
     """What C-simulation found for one design: a word, its tone as a class, and sentences."""
 
@@ -141,5 +170,7 @@ class PageView:
     layer_table: TableView
     masks: tuple[MasksView, ...]
     shades: str
+    why: WhyView
+    chosen: str
     verdicts: tuple[VerdictView, ...]
     facts: tuple[FactView, ...]

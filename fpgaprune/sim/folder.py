@@ -11,6 +11,8 @@ from fpgaprune import board
 from fpgaprune.emit.manifest import SCHEMA
 from fpgaprune.emit.project import NAME
 from fpgaprune.errors import InputError
+from fpgaprune.explained import NAME as EXPLAINED
+from fpgaprune.explained import explained_from_text
 from fpgaprune.schedule import Design, Interface
 from fpgaprune.schedule.store import plans_from_text
 from fpgaprune.serialise import graph_from_text
@@ -18,6 +20,8 @@ from fpgaprune.serialise import graph_from_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from fpgaprune.explained import Explained
 
 _LARGEST = 1 << 30
 """Bytes beyond which a manifest or a graph is not read."""
@@ -49,6 +53,21 @@ class ProjectFolder:
             msg = f"{path / NAME} has schema {schema!r}, this version reads {SCHEMA!r}; generate the project again"
             raise InputError(msg)
         return cls(path, manifest, _design(path, manifest))
+
+    def explained(self) -> Explained | None:
+        """Return what was pruned and why; None where that was not recorded, as by hls4ml or by earlier versions.
+
+        Raises:
+            InputError: the file that says it is damaged.
+        """
+        path = self.path / EXPLAINED
+        if not path.exists():
+            return None
+        try:
+            return explained_from_text(_read(path, f"{path} is not a file"))
+        except InputError as error:
+            msg = f"{self.path}: {error}"
+            raise InputError(msg) from error
 
     def edited(self) -> tuple[str, ...]:
         """Return the files that are missing or differ from what was generated."""

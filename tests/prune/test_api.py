@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained.history import EventKind
 from fpgaprune.prune.api import prune
 from fpgaprune.prune.data import Data
 from fpgaprune.prune.dead import DeadBias
-from fpgaprune.prune.history import EventKind
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.recipe import PruneRecipe

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.history import Event, EventKind, History, Record
+from fpgaprune.explained.history import Event, EventKind, History, Record
 
 HISTORY = History(
     (Record(0, 0, 0.0, None, 0.5), Record(0, 1, 0.25, 1.5, 0.75, 0.625)),

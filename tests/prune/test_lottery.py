@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained.history import EventKind
 from fpgaprune.prune.api import prune
 from fpgaprune.prune.data import Data
-from fpgaprune.prune.history import EventKind
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.seeding import mix

@@ -21,7 +21,7 @@ from fpgaprune.prune.settings import TrainSettings
 def pruned(mlp, data):
     mlp[0].weight.data[3] *= 1e-3  # a neuron that dies first
     recipe = PruneRecipe(0.6, fine_tune=TrainSettings(epochs=1), layers={"2": 0.3})
-    return prune(mlp, data, recipe, progress=False)
+    return prune(mlp, data, recipe, progress=False, explain=(0.5, 0.9))
 
 
 @pytest.fixture
@@ -55,8 +55,20 @@ def test_what_is_saved_comes_back(folder, pruned, mlp_of):
     assert loaded.dead_biases == pruned.dead_biases
     assert 3 in loaded.dead_biases["0.bias"]
     assert loaded.unbaked == pruned.unbaked == ()
+    assert loaded.scores == pruned.scores
+    assert loaded.curves == pruned.curves
+    assert loaded.report == pruned.report
     assert not loaded.module.training
     assert torch.equal(fresh[0].weight, before)
+
+
+def test_a_folder_of_an_earlier_version_has_no_scores(folder, mlp_of):
+    manifest = json.loads((folder / store.MANIFEST).read_text())
+    del manifest["scores"], manifest["curves"]
+    (folder / store.MANIFEST).write_text(json.dumps(manifest))
+    loaded = store.load(folder, mlp_of(9))
+    assert loaded.scores.tensors == {}
+    assert loaded.curves is None
 
 
 def test_the_weights_are_an_ordinary_state_dict(folder, pruned, mlp_of):

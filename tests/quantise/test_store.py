@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fpgaprune.errors import InputError
 from fpgaprune.fixed import Fixed
-from fpgaprune.prune import History, Record, TrainSettings
+from fpgaprune.prune import History, PruneReport, Record, TrainSettings
 from fpgaprune.quantise import (
     Choice,
     FoldReport,
@@ -37,6 +37,7 @@ REPORT = QuantiseReport(
     history=History((Record(0, 1, 0.5, 0.1, 0.9),)),
     metric_before=0.9,
     metric_after=0.875,
+    pruning=PruneReport("magnitude", "cubic", "weights", History((Record(1, 0, 0.5, None, 0.8),))),
 )
 
 

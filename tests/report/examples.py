@@ -8,8 +8,10 @@ import numpy as np
 
 from fpgaprune import board
 from fpgaprune.report import Comparison, LayerPoint, Point
+from fpgaprune.report.inputs import InputReads
 from fpgaprune.resources import Kind, LayerResources, Resources
 from fpgaprune.sim import Mismatch, Verdict
+from tests.explained.examples import EXPLAINED
 
 PYNQ = board.load("pynq-z2")
 SHAPES = ((64, 784), (32, 64), (10, 32))
@@ -63,6 +65,19 @@ def point_of(level, names=("fc1", "fc2", "fc3"), verdict=EXACT):
 def example_comparison():
     """Return five sparsity levels x three layers of a 784-64-32-10 network on a PYNQ-Z2."""
     return Comparison(tuple(point_of(level, verdict=EXACT if level[0] else None) for level in LEVELS))
+
+
+def explained_comparison():
+    """Return a dense design of which nothing is recorded, and pruned ones that say why, with their inputs."""
+    dense, middle, sparse = (point_of(level) for level in LEVELS[2:])
+    told = (middle, sparse)
+    counts = tuple(at % 3 for at in range(784))
+    reads = (
+        InputReads("x", (784,), counts),
+        InputReads("y", (4, 5, 2), (0, 1) * 20),
+        InputReads("z", (3, 2), (1,) * 6),
+    )
+    return Comparison((dense, *(replace(each, explained=EXPLAINED, inputs=reads) for each in told)))
 
 
 def with_layers(point, layers):
@@ -140,4 +155,5 @@ EDGES = {
     "no layers": no_layers,
     "pruning does not pay": not_paying,
     "DSPs rise": dearer_dsp,
+    "pruning is explained": explained_comparison,
 }

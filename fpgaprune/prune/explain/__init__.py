@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpgaprune.prune.explain.curves import SensitivityCurves, sensitivity_curves
-from fpgaprune.prune.explain.histograms import Histogram, Histograms, histograms
+from fpgaprune.prune.explain.curves import SENSITIVITY_LEVELS, sensitivity_curves
+from fpgaprune.prune.explain.histograms import histograms
 
-__all__ = ["Histogram", "Histograms", "SensitivityCurves", "histograms", "sensitivity_curves"]
+__all__ = ["SENSITIVITY_LEVELS", "histograms", "sensitivity_curves"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 import torch
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import fraction, number, refuse_broken_model, table, word
+from fpgaprune.explained import SensitivityCurves
+from fpgaprune.explained.curves import rising_sparsities
+from fpgaprune.prune.checks import refuse_broken_model, word
 from fpgaprune.prune.criteria import CRITERIA, Context
-from fpgaprune.prune.explain.values import entries, numbers, rising
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.progress import progress_bar
@@ -19,7 +19,7 @@ from fpgaprune.prune.select import select
 from fpgaprune.prune.torch_masks import baked_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
@@ -27,48 +27,8 @@ if TYPE_CHECKING:
     from fpgaprune.prune.objectives import Loss, Metric
 
 
-@dataclass(frozen=True)
-class SensitivityCurves:
-    """The metric when one tensor alone is pruned and nothing is trained.
-
-    ``curves`` maps each prunable tensor to its metric at each of the ``sparsities``, which rise; ``unpruned`` is the
-    metric of the model as it was given.
-
-    Raises:
-        InputError: a sparsity is outside [0, 1], the sparsities do not rise, a metric is not finite, or a curve has
-            not one value for each sparsity.
-    """
-
-    criterion: str
-    sparsities: tuple[float, ...]
-    unpruned: float
-    curves: Mapping[str, tuple[float, ...]]
-
-    def __post_init__(self) -> None:
-        word("criterion", self.criterion, CRITERIA)
-        object.__setattr__(self, "sparsities", _sparsities(self.sparsities))
-        number("unpruned", self.unpruned)
-        curves = {name: numbers(f"curves.{name}", curve) for name, curve in table("curves", self.curves).items()}
-        for name, curve in curves.items():
-            if len(curve) != len(self.sparsities):
-                msg = f"curves.{name} has {len(curve)} values for {len(self.sparsities)} sparsities"
-                raise InputError(msg)
-        object.__setattr__(self, "curves", curves)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the fields as plain values for JSON; ``from_dict`` reads them back."""
-        curves = {name: list(curve) for name, curve in self.curves.items()}
-        return asdict(self) | {"sparsities": list(self.sparsities), "curves": curves}
-
-    @classmethod
-    def from_dict(cls, values: object) -> SensitivityCurves:
-        """Return the curves that ``to_dict`` made.
-
-        Raises:
-            InputError: a field is missing, unknown or unusable.
-        """
-        given = entries("sensitivity curves", values, [field.name for field in fields(cls)])
-        return cls(**given)  # type: ignore[arg-type]  # __post_init__ checks each value
+SENSITIVITY_LEVELS = (0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
+"""Sparsities at which curves are measured where nobody says others."""
 
 
 def sensitivity_curves(
@@ -91,7 +51,7 @@ def sensitivity_curves(
         InputError: a sparsity is outside [0, 1] or they do not rise, the criterion is unknown or cannot score the
             model, the model has nothing to prune, or it does not run on the data.
     """
-    levels, score = _sparsities(sparsities), CRITERIA[word("criterion", criterion, CRITERIA)]
+    levels, score = rising_sparsities(sparsities), CRITERIA[word("criterion", criterion, CRITERIA)]
     copy, _ = baked_copy(model)
     refuse_broken_model(copy)
     weights = prunable(copy)
@@ -109,10 +69,6 @@ def sensitivity_curves(
             name: tuple(_curve(weight, scores[name], levels, measure, advance)) for name, weight in weights.items()
         }
     return SensitivityCurves(criterion, levels, measure(), curves)
-
-
-def _sparsities(values: object) -> tuple[float, ...]:
-    return tuple(fraction("sparsities", each) for each in rising("sparsities", values))
 
 
 @torch.no_grad()

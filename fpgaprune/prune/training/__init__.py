@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fpgaprune.prune.history import History
+from fpgaprune.explained.history import History
 from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.training.diverged import DivergedError, TrainingWarning
 from fpgaprune.prune.training.environment import on_device, usable_device

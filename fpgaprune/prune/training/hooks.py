@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from fpgaprune.prune.history import Record
+    from fpgaprune.explained.history import Record
 
 #: Called with the model after each optimiser step; pruned weights are set to zero once more after it.
 AfterStep: TypeAlias = Callable[[nn.Module], None]

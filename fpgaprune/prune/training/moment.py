@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fpgaprune.prune.history import History
+from fpgaprune.explained.history import History
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

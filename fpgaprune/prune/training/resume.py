@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fpgaprune.prune.history import History
+    from fpgaprune.explained.history import History
     from fpgaprune.prune.training.moment import Moment
     from fpgaprune.prune.training.trainer import Trainer
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fpgaprune.prune.history import History
+from fpgaprune.explained.history import History
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.shrinkage import Shrinkage
 from fpgaprune.prune.training.moment import Best, Course, Moment

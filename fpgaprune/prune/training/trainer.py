@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained.history import Event, EventKind, History, Record
 from fpgaprune.prune.batches import batch_count
 from fpgaprune.prune.forward import device_of, mode
-from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.progress import progress_bar
 from fpgaprune.prune.seeding import local_seed, put_back_random, random_state

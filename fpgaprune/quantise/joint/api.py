@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from fpgaprune.capture.network import Network
-    from fpgaprune.prune.history import History
+    from fpgaprune.explained.history import History
     from fpgaprune.quantise.compression import Compression
     from fpgaprune.quantise.course import Course
     from fpgaprune.quantise.plan import Plan

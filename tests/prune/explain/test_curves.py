@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained import SensitivityCurves
 from fpgaprune.prune import PruneRecipe, TrainSettings, evaluate_metric, prune
-from fpgaprune.prune.explain import SensitivityCurves, sensitivity_curves
+from fpgaprune.prune.explain import sensitivity_curves
 from fpgaprune.prune.forward import copied
 
 LEVELS = (0.0, 0.5, 0.9, 1.0)
@@ -103,7 +104,7 @@ def test_a_model_without_weights_is_refused(data):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"criterion": "tailor"}, "criterion must be"),
+        ({"criterion": 3}, "criterion must be"),
         ({"unpruned": math.nan}, "unpruned must be"),
         ({"curves": {"a": [0.5]}}, r"curves\.a has 1 values for 2 sparsities"),
         ({"curves": {"a": [0.5, "x"]}}, r"curves\.a\[1\] must be a number"),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.explain import Histogram, Histograms, histograms
+from fpgaprune.explained import Histogram, Histograms
+from fpgaprune.prune.explain import histograms
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.select import select
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from fpgaprune.errors import InputError
+from fpgaprune.explained.history import EventKind
 from fpgaprune.prune.data import Data
-from fpgaprune.prune.history import EventKind
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import default_loss, evaluate_metric
 from fpgaprune.prune.select import select

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
+from fpgaprune.checks import choice, fraction, integer, known_keys, number, plain, table
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import choice, fraction, integer, known_keys, number, plain, table
+from fpgaprune.explained.values import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,10 +72,7 @@ class Event:
         integer("step", self.step, low=0)
         integer("epoch", self.epoch, low=0)
         object.__setattr__(self, "kind", choice("kind", self.kind, EventKind))
-        text: object = self.text
-        if not isinstance(text, str):
-            msg = f"text must be words, not {text!r}"
-            raise InputError(msg)
+        words("text", self.text)
         if self.to_epoch is not None:
             integer("to_epoch", self.to_epoch, low=0)
 

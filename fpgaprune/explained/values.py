@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from fpgaprune.checks import integer, known_keys, number, table
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import integer, known_keys, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,3 +67,15 @@ def entries(where: str, value: object, names: Iterable[str]) -> dict[str, object
         msg = f"{where} lacks {', '.join(missing)}"
         raise InputError(msg)
     return given
+
+
+def words(field: str, value: object) -> str:
+    """Return ``value`` if it is words.
+
+    Raises:
+        InputError: it is no text.
+    """
+    if not isinstance(value, str):
+        msg = f"{field} must be words, not {value!r}"
+        raise InputError(msg)
+    return value

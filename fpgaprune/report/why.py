@@ -1,0 +1,180 @@
+"""What was pruned and why, as the page shows it: inputs that are read, scores, sensitivity, trainings."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from fpgaprune.report import wording
+from fpgaprune.report.panels import score_panel, sensitivity_panels, training_panels
+from fpgaprune.report.picture import data_uri
+from fpgaprune.report.views import DesignView, MasksView, PictureView, SensitivityView, WhyView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fpgaprune.explained import Explained, FoldReport, SensitivityCurves
+    from fpgaprune.report.comparison import Comparison, Point
+    from fpgaprune.report.inputs import InputReads
+
+MOST_TENSORS = 24
+"""Tensors of a design whose scores or sensitivity are drawn: of more, those that the page says."""
+
+HOW = "projects keep it when `fpgaprune generate` or `fit` makes them of a model that `fpgaprune prune` wrote"
+
+
+def why_view(comparison: Comparison) -> WhyView:
+    """Return what a page says of why weights went."""
+    points = comparison.points
+    return WhyView(
+        missing=_missing(points),
+        inputs=_inputs(points),
+        sensitivity=_sensitivity(points),
+        designs=tuple(_design(point, point.explained) for point in points if point.explained is not None),
+    )
+
+
+def _missing(points: Sequence[Point]) -> str:
+    """Return in a sentence what is not recorded and how to get it, nothing where nothing lacks."""
+    lacking = [wording.plain(point.label) for point in points if point.explained is None]
+    if lacking:
+        of_whom = "" if len(lacking) == len(points) else f" of {wording.listed(lacking)}"
+        return f"Trainings, scores and sensitivity{of_whom} are not recorded: {HOW}."
+    if all(_curves(point) is None for point in points):
+        return "Sensitivity is not recorded: `fpgaprune prune --explain` measures it."
+    return ""
+
+
+def _curves(point: Point) -> SensitivityCurves | None:
+    pruning = point.explained.pruning if point.explained else None
+    return pruning.curves if pruning else None
+
+
+def _inputs(points: Sequence[Point]) -> tuple[MasksView, ...]:
+    """Return the pictures of each input, one a design, by its name."""
+    names = list(dict.fromkeys(reads.name for point in points for reads in point.inputs))
+    return tuple(
+        MasksView(f"Input {wording.plain(name)}" if len(names) > 1 else "Inputs that are read", _pictures(points, name))
+        for name in names
+    )
+
+
+def _pictures(points: Sequence[Point], name: str) -> tuple[PictureView, ...]:
+    found = ((point, next((reads for reads in point.inputs if reads.name == name), None)) for point in points)
+    return tuple(_picture(wording.plain(point.label), reads) for point, reads in found if reads is not None)
+
+
+def _picture(label: str, reads: InputReads) -> PictureView:
+    grid, across = _grid(reads)
+    told = f"{wording.count(reads.alive)} of {wording.count(len(reads.counts))} read"
+    shape = f"{min(max(len(grid[0]) / len(grid), 1 / 3), 12):.3g}"
+    alt = f"Inputs of {label}: {told}; {across}"
+    return PictureView(label, data_uri(grid), shape, alt, told)
+
+
+_MOST_PIXELS = 128 * 128
+
+
+def _grid(reads: InputReads) -> tuple[list[list[float]], str]:
+    """Return how often each place is read, of 1, as a picture, and how it is laid out.
+
+    Channels of a picture add up; a vector is laid out row by row in a square, and what is too large is averaged.
+    """
+    counts, shape = reads.counts, reads.shape
+    if len(shape) == 3:
+        channels = shape[2]
+        places = [sum(counts[at : at + channels]) for at in range(0, len(counts), channels)]
+        width, across = shape[1], f"{shape[0]} rows of {shape[1]}, channels added up"
+    elif len(shape) == 2:
+        places, width, across = list(counts), shape[1], f"{shape[0]} positions from top to bottom, channels across"
+    else:
+        width = math.ceil(math.sqrt(len(counts)))
+        places, across = list(counts), f"row by row, {width} in a row"
+    most = max(places) or 1
+    rows = [[count / most for count in places[at : at + width]] for at in range(0, len(places), width)]
+    rows[-1] += [0.0] * (width - len(rows[-1]))
+    return _coarse(rows), across
+
+
+def _coarse(rows: list[list[float]]) -> list[list[float]]:
+    """Return a picture of at most so many pixels, each the mean of a block."""
+    block = math.ceil(math.sqrt(len(rows) * len(rows[0]) / _MOST_PIXELS))
+    if block <= 1:
+        return rows
+    bands = [rows[at : at + block] for at in range(0, len(rows), block)]
+    return [
+        [_mean([value for row in band for value in row[at : at + block]]) for at in range(0, len(rows[0]), block)]
+        for band in bands
+    ]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _sensitivity(points: Sequence[Point]) -> tuple[SensitivityView, ...]:
+    """Return the curves of each network that was pruned, once for all designs that came of it."""
+    found: list[tuple[SensitivityCurves, list[str]]] = []
+    for point in points:
+        curves = _curves(point)
+        if curves is None:
+            continue
+        same = next((labels for known, labels in found if known == curves), None)
+        if same is None:
+            found.append((curves, [wording.plain(point.label)]))
+        else:
+            same.append(wording.plain(point.label))
+    return tuple(_network(curves, labels if len(found) > 1 else []) for curves, labels in found)
+
+
+def _network(curves: SensitivityCurves, labels: list[str]) -> SensitivityView:
+    panels = sensitivity_panels(curves)
+    falls = [curves.unpruned - min(curve) for curve in curves.curves.values()]
+    shown = sorted(sorted(range(len(panels)), key=lambda at: -falls[at])[:MOST_TENSORS])
+    rest = f" The {MOST_TENSORS} most sensitive of {len(panels)} are shown." if len(panels) > len(shown) else ""
+    of_whom = f" Of {wording.listed(labels)}." if labels else ""
+    note = f"Weights go by {wording.plain(curves.criterion)}; nothing is trained.{of_whom}{rest}"
+    return SensitivityView(note, tuple(panels[at] for at in shown))
+
+
+def _design(point: Point, explained: Explained) -> DesignView:
+    pruning, quantising = explained.pruning, explained.quantising
+    scores = pruning.scores.tensors if pruning else {}
+    largest = sorted(scores, key=lambda name: -sum(scores[name].kept) - sum(scores[name].pruned))[:MOST_TENSORS]
+    panels = tuple(score_panel(name, histogram) for name, histogram in scores.items() if name in largest)
+    trainings = training_panels(pruning.history, quantising.history) if pruning else ()
+    return DesignView(wording.plain(point.label), _lines(explained), trainings, panels)
+
+
+def _lines(explained: Explained) -> tuple[str, ...]:
+    """Return in sentences how weights were chosen, what happened in training, and what quantisation did."""
+    pruning, quantising = explained.pruning, explained.quantising
+    lines = []
+    if pruning is None:
+        lines.append("How it was pruned is not recorded: it was quantised as it was given.")
+    elif pruning.criterion:
+        lines.append(
+            f"Pruned by {wording.plain(pruning.criterion)}, schedule {wording.plain(pruning.schedule)}, structure "
+            f"{wording.plain(pruning.structure)}."
+        )
+    events = (*(pruning.history.events if pruning else ()), *quantising.history.events)
+    lines += [f"{wording.plain(event.text).rstrip('.')} (step {event.step}, epoch {event.epoch})." for event in events]
+    if saved := quantising.saved:
+        before, after = (wording.count(round(cost)) for cost in (saved.before, saved.after))
+        lines.append(f"Training in fixed point saved {before} to {after} {wording.plain(saved.unit)} (expected).")
+    digits = [f"{wording.layer(name)} {wording.count(count)}" for name, count in quantising.digits.items()]
+    if digits:
+        lines.append(f"Signed digits of the integer weights: {', '.join(digits)}.")
+    return (*lines, *(_fold(fold) for fold in quantising.folds if fold.changes_sparsity))
+
+
+def _fold(fold: FoldReport) -> str:
+    parts = [
+        f"{what} from {wording.count(before)} to {wording.count(after)}"
+        for what, before, after in (
+            ("non-zero weights", fold.nonzeros_before, fold.nonzeros_after),
+            ("non-zero biases", fold.biases_before, fold.biases_after),
+        )
+        if before != after
+    ]
+    return wording.plain(f"Folding {fold.batch_norm} into {fold.layer} changed {wording.listed(parts)}.")
