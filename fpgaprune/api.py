@@ -30,7 +30,7 @@ from fpgaprune.fit import Aim, Budget, Fitted, Goal, InfeasibleError, fit, plann
 from fpgaprune.flow import FitRequest, Options, generate
 from fpgaprune.heads import Head
 from fpgaprune.lower import lower
-from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_torch_prune, train
+from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_pquant, from_torch_prune, train
 from fpgaprune.quantise import QuantisedModel, QuantiseRecipe, quantise
 from fpgaprune.recipe import Recipe
 from fpgaprune.report import Comparison, compare, write_report
@@ -77,6 +77,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "fit",
+    "from_pquant",
     "from_torch_prune",
     "generate",
     "import_report",

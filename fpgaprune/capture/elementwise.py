@@ -17,6 +17,7 @@ from fpgaprune.capture.layout import Place, alike, in_rows, in_storage_order, se
 from fpgaprune.capture.reading import Arguments, Constant, Reading, Result, Value, as_numbers
 from fpgaprune.capture.records import Affine, Conv, FloatArray, FunctionKind, Linear
 from fpgaprune.capture.refusals import refused
+from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.windows import OUTSIDE
 
 if TYPE_CHECKING:
@@ -69,6 +70,14 @@ def clip(operation: str, low: float | str | None, high: float | str | None) -> R
         )
 
     return read
+
+
+def in_format(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:
+    """Read a FixedPoint of `fpgaprune.prune`."""
+    signed, width, fraction = (arguments.plain(name) for name in ("signed", "width", "fraction"))
+    to = Fixed(signed, width, fraction, Rounding(arguments.plain("rounding")), Overflow(arguments.plain("overflow")))
+    place = Place.of(reading, node, "fixed")
+    return unary(place, arguments.result("x"), lambda layer: parts.in_format(place, place.name, layer, to))
 
 
 def threshold(reading: Reading, node: fx.Node, arguments: Arguments) -> Value:

@@ -23,12 +23,18 @@ from fpgaprune.capture.records import (
 if TYPE_CHECKING:
     from fpgaprune.capture.layout import Place
     from fpgaprune.capture.records import FloatArray
+    from fpgaprune.fixed import Fixed
     from fpgaprune.windows import Windows
 
 
 def clipped(place: Place, name: str, source: str, low: float | None, high: float | None) -> str:
     """Add a Clip."""
     return place.add(Clip(name, source, place.shape(source), low, high, place.where))
+
+
+def in_format(place: Place, name: str, source: str, to: Fixed) -> str:
+    """Add a Clip that has a format of its own."""
+    return place.add(Clip(name, source, place.shape(source), None, None, place.where, to))
 
 
 def scaled(place: Place, name: str, source: str, scale: float, bias: float = 0.0) -> str:

@@ -125,6 +125,7 @@ READERS: Mapping[str, Reader] = {
     "gru.data": recurrent.packed,
     "rnn_tanh.data": recurrent.packed,
     "rnn_relu.data": recurrent.packed,
+    "fpgaprune.to_fixed": elementwise.in_format,
     "relu": elementwise.clip("relu", 0.0, None),
     "relu6": elementwise.clip("relu6", 0.0, 6.0),
     "hardtanh": elementwise.clip("hardtanh", "min_val", "max_val"),

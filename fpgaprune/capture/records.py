@@ -13,6 +13,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fpgaprune.fixed import Fixed
     from fpgaprune.windows import IndexArray, Windows
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -199,7 +200,10 @@ class Affine(OneSource):
 
 @dataclass(frozen=True, eq=False)
 class Clip(OneSource):
-    """Each element limited to ``low``…``high``, an end open where None; ReLU is ``low=0``."""
+    """Each element limited to ``low``…``high``, an end open where None; ReLU is ``low=0``.
+
+    Where the model itself says in which format the result is, that is ``to``.
+    """
 
     name: str
     source: str
@@ -207,6 +211,7 @@ class Clip(OneSource):
     low: float | None
     high: float | None
     where: Where = field(default_factory=Where)
+    to: Fixed | None = None
 
 
 @dataclass(frozen=True, eq=False)

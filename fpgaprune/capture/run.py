@@ -32,6 +32,7 @@ from fpgaprune.capture.records import (
     Reshape,
     Scan,
 )
+from fpgaprune.fixed import from_float, to_float
 from fpgaprune.several import OneOrMore, as_tuple
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def _step(layer: Layer, read: list[FloatArray], samples: int) -> FloatArray:
         case Affine():
             return read[0] * layer.scale + layer.bias
         case Clip():
-            return _clipped(read[0], layer.low, layer.high)
+            limited = _clipped(read[0], layer.low, layer.high)
+            return limited if layer.to is None else to_float(from_float(limited, layer.to), layer.to.fraction)
         case Function():
             return _looked_up(layer, read[0])
         case Add():

@@ -7,7 +7,16 @@ from fpgaprune.prune.api import prune
 from fpgaprune.prune.criteria import CRITERIA, Context, Criterion, LoopWarning
 from fpgaprune.prune.data import Batch, Data
 from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
-from fpgaprune.prune.explain import SENSITIVITY_LEVELS, histograms, sensitivity_curves
+from fpgaprune.prune.explain import (
+    SENSITIVITY_LEVELS,
+    Histogram,
+    Histograms,
+    SensitivityCurves,
+    histograms,
+    sensitivity_curves,
+)
+from fpgaprune.prune.fixed_point import FixedPoint
+from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.imports import build_data, build_model, import_object
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import Loss, Metric, TrainStep, default_loss, default_metric, evaluate_metric
@@ -21,7 +30,7 @@ from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.stage import Stage
 from fpgaprune.prune.store import load, save
 from fpgaprune.prune.structures import STRUCTURES, GroupScore, Structure, structure_of
-from fpgaprune.prune.torch_masks import from_torch_prune
+from fpgaprune.prune.torch_masks import from_pquant, from_torch_prune
 from fpgaprune.prune.training import AfterStep, DivergedError, Hooks, StepRecord, TrainingWarning, train
 from fpgaprune.prune.weights import load_weights, with_weights
 
@@ -39,6 +48,7 @@ __all__ = [
     "DivergedError",
     "Event",
     "EventKind",
+    "FixedPoint",
     "GroupScore",
     "Histogram",
     "Histograms",
@@ -72,6 +82,7 @@ __all__ = [
     "default_loss",
     "default_metric",
     "evaluate_metric",
+    "from_pquant",
     "from_torch_prune",
     "histograms",
     "import_object",

@@ -202,7 +202,7 @@ def _refuse_computed(prefix: str, module: nn.Module, patterns: tuple[str, ...]) 
         if _matches(stem, patterns):
             msg = (
                 f"{joined(prefix, stem)} is computed from other parameters; make it a plain one first "
-                "(torch.nn.utils.prune.remove, remove_weight_norm, parametrize.remove_parametrizations)"
+                "(remove_weight_norm, remove_spectral_norm or prune.remove of torch.nn.utils)"
             )
             raise InputError(msg)
 

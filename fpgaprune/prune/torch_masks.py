@@ -1,16 +1,18 @@
-"""Models that torch.nn.utils.prune or parametrizations pruned, baked or not, and plain models with zeros."""
+"""Models that others pruned: torch.nn.utils.prune, parametrizations, PQuantML, plain zeros; baked or not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.prune.dead import DeadBias, dead_biases, zeroing
-from fpgaprune.prune.forward import copied
+from fpgaprune.prune.forward import copied, mode
 from fpgaprune.prune.masks import Masks, joined
+from fpgaprune.prune.pquant import without_pquant
+from fpgaprune.prune.pquant_state import finished_state
 from fpgaprune.prune.pruned import PrunedModel
 
 if TYPE_CHECKING:
@@ -18,20 +20,30 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_Module = TypeVar("_Module", bound="nn.Module")
-
 
 def from_torch_prune(model: nn.Module, *, dead_bias: DeadBias = DeadBias.KEEP) -> PrunedModel:
     """Return a baked copy of ``model`` whose masks keep what is not zero; the model itself is left alone.
 
-    Tensors that still had hooks and masks of torch.nn.utils.prune, or parametrizations of torch.nn.utils.parametrize,
-    are listed in ``unbaked``. Biases of dead neurons are reported and, unless ``dead_bias`` says otherwise, keep their
-    values.
+    ``unbaked`` lists the tensors that still had hooks and masks of torch.nn.utils.prune, parametrizations of
+    torch.nn.utils.parametrize, or masks and formats of PQuantML that were not final. Biases of dead neurons are
+    reported and, unless ``dead_bias`` says otherwise, keep their values.
 
     Raises:
         InputError: a weight is NaN, infinite, or computed by something else.
     """
-    module, unbaked = baked_copy(model)
+    return _pruned(*baked_copy(model), dead_bias)
+
+
+def from_pquant(model: nn.Module, *, data_formats: bool = True, dead_bias: DeadBias = DeadBias.KEEP) -> PrunedModel:
+    """Return what `from_torch_prune` does of a model of PQuantML, without the formats of its data if told so.
+
+    Raises:
+        InputError: its masks are not final, it never ran, or a part or a format has no exact counterpart.
+    """
+    return _pruned(*baked_copy(model, data_formats=data_formats), dead_bias)
+
+
+def _pruned(module: nn.Module, unbaked: tuple[str, ...], dead_bias: DeadBias) -> PrunedModel:
     masks = Masks.of_nonzeros(module)
     biases = dead_biases(module, masks)
     if dead_bias is DeadBias.ZERO:
@@ -39,15 +51,15 @@ def from_torch_prune(model: nn.Module, *, dead_bias: DeadBias = DeadBias.KEEP) -
     return PrunedModel(module.eval(), masks, dead_biases=biases, unbaked=unbaked)
 
 
-def baked_copy(model: _Module) -> tuple[_Module, tuple[str, ...]]:
-    """Return a copy of ``model`` with plain tensors, and the names of those that hooks or parametrizations computed.
+def baked_copy(model: nn.Module, *, data_formats: bool = True) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return a copy of ``model`` with plain tensors, and the names of those that something else computed before.
 
-    Hooks are those of torch.nn.utils.prune, parametrizations those of torch.nn.utils.parametrize.
+    That are hooks of torch.nn.utils.prune, parametrizations of torch.nn.utils.parametrize, and modules of PQuantML.
 
     Raises:
-        InputError: the model cannot be copied.
+        InputError: the model cannot be copied, or a part of PQuantML cannot be taken over.
     """
-    copy = copied(model)
+    copy, quantised = without_pquant(copied(model), data_formats=data_formats)
     hooked = list(_hooked(copy))
     for _, module, name in hooked:
         torch_prune.remove(module, name)  # type: ignore[no-untyped-call]  # torch has no types here
@@ -57,12 +69,18 @@ def baked_copy(model: _Module) -> tuple[_Module, tuple[str, ...]]:
         if parametrize.is_parametrized(module)
         for name in _made_plain(module)
     ]
-    return copy, (*(joined(prefix, name) for prefix, _, name in hooked), *parametrized)
+    return copy, (*(joined(prefix, name) for prefix, _, name in hooked), *parametrized, *quantised)
 
 
 def baked_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return ``state`` with each pair ``x_orig``, ``x_mask`` of torch.nn.utils.prune replaced by their product x."""
-    baked = dict(state)
+    """Return ``state`` with each pair ``x_orig``, ``x_mask`` of torch.nn.utils.prune replaced by their product x.
+
+    Layers of a finished PQuantML model become plain ones.
+
+    Raises:
+        InputError: a PQuantML model is not finished.
+    """
+    baked = finished_state(state)
     for name in state:
         stem = name.removesuffix("_orig")
         if stem != name and f"{stem}_mask" in state:
@@ -86,9 +104,11 @@ def _made_plain(module: nn.Module) -> list[str]:
     """
     assert isinstance(module.parametrizations, nn.ModuleDict)  # noqa: S101  # so is_parametrized
     lists = dict(module.parametrizations.items())
-    values = {name: getattr(module, name).detach().clone() for name in lists}
+    with mode(module, training=False):  # a spectral norm in training mode changes whenever it is looked at
+        values = {name: getattr(module, name).detach().clone() for name in lists}
+    kind = parametrize.type_before_parametrizations(module)
     del module.parametrizations
-    module.__class__ = parametrize.type_before_parametrizations(module)
+    module.__class__ = kind
     for name, value in values.items():
         if list(lists[name].parameters(recurse=False)):
             module.register_parameter(name, nn.Parameter(value))

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fpgaprune.fixed import Fixed, to_float
+from fpgaprune.prune.grid import to_grid, to_step
 from fpgaprune.quantise.functions import differentiable
-from fpgaprune.quantise.grid import to_grid, to_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,10 +27,11 @@ from fpgaprune.capture.records import (
 from fpgaprune.quantise.recipe import LayerBits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from fpgaprune.capture.network import Network
     from fpgaprune.capture.records import FloatArray
+    from fpgaprune.fixed import Fixed
     from fpgaprune.quantise.recipe import QuantiseRecipe
 
 SUMS = (Linear, Conv, Affine, Add, Multiply, MatMul)
@@ -48,23 +49,41 @@ def result_bits(network: Network, recipe: QuantiseRecipe) -> dict[str, int]:
 
     That is the input; constants and functions; each sum, unless a Clip alone reads it; that Clip in its place; what
     becomes a state, and a Clip that a function reads. The last of them make the outputs, which have the width of
-    ``output_bits`` or stay exact; a Clip that reads one of them is requantised.
+    ``output_bits`` or stay exact; a Clip that reads one of them is requantised. What reaches only Clips with formats of
+    their own is not, as these round by themselves.
     """
+    given = given_formats(network)
     lasts, exact, readers = output_layers(network), exact_outputs(network), table_readers(network)
     ends, kept = _ends(network, lasts), {*_new_states(network), *readers}
     widths: dict[str, int] = {}
     for layer in network.every_layer:
         own = recipe.layers.get(layer.name, LayerBits()).activation_bits
-        if layer.name in ends and isinstance(layer, _RESULTS) and (own or recipe.output_bits):
+        if layer.name in given:
+            widths[layer.name] = given[layer.name].width
+        elif layer.name in ends and isinstance(layer, _RESULTS) and (own or recipe.output_bits):
             widths[layer.name] = own or recipe.output_bits or 0
         elif _always(network, layer, kept) or (layer.name not in lasts and _ends_sum(network, layer, exact)):
             widths[layer.name] = own or _bits(layer, recipe, readers)
     return widths
 
 
+def given_formats(network: Network) -> dict[str, Fixed]:
+    """Return the formats that the model itself gives: of Clips, and of inputs that reach Clips of one format alone."""
+    found = {layer.name: layer.to for layer in network.every_layer if isinstance(layer, Clip) and layer.to is not None}
+    for layer in network.inputs:
+        first, *others = {*_formats_ahead(network, layer.name)} or {None}
+        if first is not None and not others:
+            found[layer.name] = first
+    return found
+
+
 def trainable_results(network: Network, results: Iterable[str]) -> list[str]:
-    """Return those of the requantised ``results`` whose width is free: no input, constant, table, state or output."""
+    """Return those of the requantised ``results`` whose width is free: no input, constant, table, state or output.
+
+    Nor is a width free that the model gives.
+    """
     fixed = {*_new_states(network), *table_readers(network), *_ends(network, output_layers(network))}
+    fixed |= given_formats(network).keys()
     return [name for name in results if name not in fixed and isinstance(network.by_name[name], (*SUMS, Clip))]
 
 
@@ -165,9 +184,24 @@ def _always(network: Network, layer: Layer, kept: Collection[str]) -> bool:
 
 def _ends_sum(network: Network, layer: Layer, exact: Collection[str]) -> bool:
     """Return whether the layer is an exact sum or, where a Clip alone reads that or it is an output, this Clip."""
+    if isinstance(layer, (Clip, *SUMS)) and None not in _formats_ahead(network, layer.name):
+        return False
     if isinstance(layer, Clip):
         return _clips_sum(network, layer) or origin(network, layer.source) in exact
     return isinstance(layer, SUMS) and not isinstance(network.only_consumer(layer.name), Clip)
+
+
+def _formats_ahead(network: Network, name: str) -> Iterator[Fixed | None]:
+    """Yield the format of each Clip that has one and meets the values of ``name`` next; None for any other reader."""
+    if name in network.leaving:
+        yield None
+    for reader in network.consumers[name]:
+        if isinstance(reader, Clip) and reader.to is not None:
+            yield reader.to
+        elif isinstance(reader, (Clip, *PASSING)):
+            yield from _formats_ahead(network, reader.name)
+        else:
+            yield None
 
 
 def _clips_sum(network: Network, layer: Clip) -> bool:
@@ -178,6 +212,8 @@ def _is_exact(network: Network, layer: Layer, lasts: Collection[str]) -> bool:
     """Return whether a layer that makes an output is an exact sum, or a Clip of one that nothing rounds before it."""
     if not isinstance(layer, Clip):
         return isinstance(layer, SUMS)
+    if layer.to is not None:
+        return False
     source = origin(network, layer.source)
     return _clips_sum(network, layer) or (source in lasts and _is_exact(network, network.by_name[source], lasts))
 

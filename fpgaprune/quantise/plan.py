@@ -25,8 +25,8 @@ from fpgaprune.errors import InputError, UnsupportedError, suggest
 from fpgaprune.fixed import Fixed, Overflow, Rounding, bounds, from_float
 from fpgaprune.quantise.calibrate import Choice, choose, choose_for_table, describe
 from fpgaprune.quantise.functions import Table, tabulated
-from fpgaprune.quantise.places import SUMS, initial_values, origin, result_bits, table_readers
-from fpgaprune.quantise.recipe import Calibration, LayerBits
+from fpgaprune.quantise.places import SUMS, given_formats, initial_values, origin, result_bits, table_readers
+from fpgaprune.quantise.recipe import MOST_BITS, Calibration, LayerBits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,12 +108,27 @@ def make_plan(network: Network, traces: Mapping[str, FloatArray], recipe: Quanti
 
 def _weight_choice(layer: Linear | Conv, recipe: QuantiseRecipe) -> Choice:
     kept = layer.weight[layer.weight != 0]  # zeros are exact in every format and would drown the percentile
-    if layer.trainable:
+    if layer.trainable and recipe.exact_weights and recipe.layers.get(layer.name, LayerBits()).weight_bits is None:
+        chosen = _own_grid(layer, kept)
+    elif layer.trainable:
         chosen = choose(kept, _empty(recipe.weight_bits_of(layer.name)), recipe.calibration, recipe.percentile)
     else:
         wide = _covering(kept, _factor_bits(layer.name, recipe))
         chosen = _exact(kept, layer.bias, wide) or wide
     return describe(layer.name, "weight", kept, chosen)
+
+
+def _own_grid(layer: Linear | Conv, kept: FloatArray) -> Fixed:
+    """Return the coarsest format that holds the weights exactly."""
+    wide = _covering(kept, MOST_BITS)
+    exact = _exact(kept, np.zeros(0), wide) if kept.size else wide
+    if exact is None:
+        msg = (
+            f"{layer.name}: exact_weights needs weights on a grid of at most {MOST_BITS} bits, which these are not"
+            f" (a batch normalisation may be folded into them); leave it out, or give layers.{layer.name}.weight_bits"
+        )
+        raise InputError(msg)
+    return exact
 
 
 def _scale_formats(layer: Affine, recipe: QuantiseRecipe) -> tuple[Fixed, ...]:
@@ -163,8 +178,10 @@ def _result_choices(
     readers = table_readers(network)
     values = {name: _values(network, name, traces) for name in widths}
     found = {name: _result_choice(name, values[name], widths[name], recipe) for name in widths}
+    given = given_formats(network)
+    found |= {name: describe(name, "result", values[name], to) for name, to in given.items()}
     for name, reader in readers.items():
-        if recipe.calibration is Calibration.MSE and isinstance(network.by_name[name], Clip):
+        if recipe.calibration is Calibration.MSE and isinstance(network.by_name[name], Clip) and name not in given:
             empty = replace(found[name].format, fraction=0)
             to = choose_for_table(values[name], empty, reader, found[reader.name].format)
             found[name] = describe(name, "result", values[name], to)
@@ -201,12 +218,16 @@ def _check_words(network: Network, widths: Mapping[str, int]) -> None:
 
 
 def _check_layers(network: Network, recipe: QuantiseRecipe, widths: Mapping[str, int]) -> None:
+    given = given_formats(network)
     for name, own in recipe.layers.items():
         if name not in network.by_name:
             msg = f"the recipe has widths for {name!r}, which is no layer{suggest(name, network.by_name)}"
             raise InputError(msg)
         if own.weight_bits is not None and not isinstance(network.by_name[name], (Linear, Conv, Affine)):
             msg = f"layers.{name}.weight_bits must be left out: a {type(network.by_name[name]).__name__} has no weights"
+            raise InputError(msg)
+        if own.activation_bits is not None and name in given:
+            msg = f"layers.{name}.activation_bits must be left out: the model itself gives the format {given[name]}"
             raise InputError(msg)
         if own.activation_bits is not None and name not in widths:
             msg = f"layers.{name}.activation_bits must be left out: {_instead(network, name)}"

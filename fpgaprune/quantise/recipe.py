@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
 from fpgaprune.fixed import Overflow, Rounding
-from fpgaprune.prune.checks import built, choice, integer, known_keys, number, plain, table
+from fpgaprune.prune.checks import built, choice, flag, integer, known_keys, number, plain, table
 from fpgaprune.prune.settings import TrainSettings
 from fpgaprune.quantise.compression import Compression
 from fpgaprune.toml import tables_of
@@ -55,7 +55,8 @@ class QuantiseRecipe:
 
     ``function_bits`` is the width of what the table of a function reads, such as that of a sigmoid. ``output_bits`` of
     None leaves the result as the exact sum of its layer. ``layers`` maps layer names, as ``capture`` gives them, to
-    widths of their own. ``fine_tune`` of None quantises after training, without any more.
+    widths of their own. With ``exact_weights`` the weights of layers without such a width keep the values that they
+    come with, on the coarsest grid that holds them. ``fine_tune`` of None quantises after training, without any more.
     ``compress`` makes weights cheaper while they are fine-tuned.
     ``percentile`` serves the calibration of that name, on the first ``calibration_samples`` of the training data.
 
@@ -74,6 +75,7 @@ class QuantiseRecipe:
     rounding: Rounding = Rounding.RND
     overflow: Overflow = Overflow.SAT
     layers: Mapping[str, LayerBits] = field(default_factory=dict)
+    exact_weights: bool = False
     fine_tune: TrainSettings | None = None
     compress: Compression | None = None
     seed: int = 0
@@ -93,6 +95,7 @@ class QuantiseRecipe:
             raise InputError(msg)
         number("percentile", self.percentile, low=50, high=100)
         integer("calibration_samples", self.calibration_samples, low=1)
+        flag("exact_weights", self.exact_weights)
         _check_kinds("layers", dict(self.layers), LayerBits)
         if self.fine_tune is not None:
             _check_kinds("", {"fine_tune": self.fine_tune}, TrainSettings)

@@ -33,7 +33,7 @@ from fpgaprune.capture.records import (
     Reshape,
     Scan,
 )
-from fpgaprune.quantise.grid import FixedGrid, to_grid
+from fpgaprune.prune.grid import FixedGrid, to_grid
 from fpgaprune.quantise.modules import (
     AddStep,
     AffineStep,

@@ -88,8 +88,46 @@ def test_broken_and_otherwise_computed_weights_are_refused(mlp):
         from_torch_prune(mlp)
     with pytest.warns(FutureWarning, match="deprecated"):
         normed = nn.utils.weight_norm(nn.Linear(2, 2))
-    with pytest.raises(InputError, match="weight is computed from other parameters"):
+    with pytest.raises(InputError, match=r"weight is computed from other parameters.*remove_weight_norm"):
         from_torch_prune(normed)
+    with pytest.raises(InputError, match=r"weight is computed from other parameters.*remove_spectral_norm"):
+        from_torch_prune(nn.utils.spectral_norm(nn.Linear(2, 2)))
+
+
+FIRST = torch.arange(128).reshape(16, 8) % 3 == 0
+KINDS = {
+    "ln_structured": lambda layer: torch_prune.ln_structured(layer, "weight", 0.25, n=2, dim=0),
+    "random_structured": lambda layer: torch_prune.random_structured(layer, "weight", 0.25, dim=1),
+    "global_unstructured": lambda layer: torch_prune.global_unstructured(
+        [(layer, "weight")], torch_prune.RandomUnstructured, amount=9
+    ),
+    "custom_from_mask": lambda layer: torch_prune.custom_from_mask(layer, "weight", FIRST),
+    "identity": lambda layer: torch_prune.identity(layer, "weight"),
+    "two in a row": lambda layer: torch_prune.l1_unstructured(
+        torch_prune.ln_structured(layer, "weight", 2, n=1, dim=1), "weight", 0.5
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_torch_pruning(mlp, kind):
+    KINDS[kind](mlp[0])
+    pruned = from_torch_prune(mlp)
+    assert pruned.unbaked == ("0.weight",)
+    assert torch.equal(pruned.masks["0.weight"], mlp[0].weight_mask.bool())
+    assert torch.equal(pruned.module(X), mlp(X))
+    assert hooks(pruned.module) == 0
+
+
+@pytest.mark.parametrize("kind", ["weight_norm", "spectral_norm", "orthogonal"])
+def test_every_kind_of_torch_parametrization(mlp, kind):
+    getattr(parametrizations, kind)(mlp[0])
+    state = copy.deepcopy(mlp.state_dict())
+    pruned = from_torch_prune(mlp)
+    assert pruned.unbaked == ("0.weight",)
+    assert all(torch.equal(value, state[name]) for name, value in mlp.state_dict().items())
+    assert torch.equal(pruned.module(X), mlp.eval()(X))
+    assert type(pruned.module[0]) is nn.Linear
 
 
 class Masked(nn.Module):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import assert_never
 
+from fpgaprune.prune.grid import to_grid
 from fpgaprune.quantise.compression import Granularity
-from fpgaprune.quantise.grid import to_grid
 from fpgaprune.quantise.joint.expansion import expanded, gains, rounded
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from fpgaprune.fixed import Fixed, Overflow, Rounding
+from fpgaprune.prune.grid import to_grid
 from fpgaprune.quantise.compression import Granularity
-from fpgaprune.quantise.grid import to_grid
 from fpgaprune.quantise.joint.grids import DigitGrid, ResultGrid, WidthGrid
 
 S8 = Fixed(True, 8, 6, Rounding.RND_CONV, Overflow.SAT)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fpgaprune.fixed import Fixed, Overflow, Rounding, from_float, to_float
-from fpgaprune.quantise.grid import to_grid, to_step
+from fpgaprune.prune.grid import to_grid, to_step
 
 
 def halves(fraction):
