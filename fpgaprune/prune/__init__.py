@@ -7,16 +7,8 @@ from fpgaprune.prune.api import prune
 from fpgaprune.prune.criteria import CRITERIA, Context, Criterion, LoopWarning
 from fpgaprune.prune.data import Batch, Data
 from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
-from fpgaprune.prune.explain import (
-    SENSITIVITY_LEVELS,
-    Histogram,
-    Histograms,
-    SensitivityCurves,
-    histograms,
-    sensitivity_curves,
-)
+from fpgaprune.prune.explain import SENSITIVITY_LEVELS, histograms, sensitivity_curves
 from fpgaprune.prune.fixed_point import FixedPoint
-from fpgaprune.prune.history import Event, EventKind, History, Record
 from fpgaprune.prune.imports import build_data, build_model, import_object
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.objectives import Loss, Metric, TrainStep, default_loss, default_metric, evaluate_metric
