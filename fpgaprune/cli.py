@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fpgaprune import board as boards_module
-from fpgaprune import tools
+from fpgaprune import cli_recipes, tools
 from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.fit import Aim, Budget, Goal
 from fpgaprune.heads import Head
@@ -522,6 +522,10 @@ def import_report(
         escape(f"{file}: {', '.join(source.says)}, {measurement.kind.value} of {measurement.tool}; tied {tie}"),
         soft_wrap=True,
     )
+
+
+for command in (cli_recipes.init, cli_recipes.run, cli_recipes.sweep):
+    app.command()(command)
 
 
 @app.command()

@@ -190,6 +190,11 @@ def _begins_as_manifest(path: Path) -> bool:
         return False
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether there is nothing at a path, or a folder in which nothing is but files that are being written."""
+    return not folder.exists() or (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir()))
+
+
 def _sibling(target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

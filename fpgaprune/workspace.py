@@ -61,8 +61,7 @@ def save(
     with fresh_folder(folder, force=force) as staging:
         pruning.save(pruned, staging / "pruned")
         quantising.save(workspace.quantised, staging / "quantised")
-        for place, values in enumerate(as_tuple(workspace.samples)):
-            np.save(_samples_path(staging, place), values[:MOST_SAMPLES].astype(np.float64), allow_pickle=False)
+        save_samples(workspace.samples, staging)
         data = {"schema": SCHEMA, "label": workspace.label}
         (staging / _NAME).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         for name, text in (extras or {}).items():
@@ -77,8 +76,22 @@ def load(folder: Path) -> Workspace:
     """
     label = str(_manifest(folder)["label"])
     quantised = quantising.load(folder / "quantised")
-    paths = [_samples_path(folder, place) for place in range(len(quantised.inputs))]
-    return Workspace(quantised, label, one_or_more(map(_load_samples, paths)))
+    return Workspace(quantised, label, load_samples(folder, len(quantised.inputs)))
+
+
+def save_samples(samples: OneOrMore[FloatArray], folder: Path) -> None:
+    """Write the first real inputs (samples, *shape), a tuple where there are several, into a folder."""
+    for place, values in enumerate(as_tuple(samples)):
+        np.save(_samples_path(folder, place), values[:MOST_SAMPLES].astype(np.float64), allow_pickle=False)
+
+
+def load_samples(folder: Path, inputs: int) -> OneOrMore[FloatArray]:
+    """Read what `save_samples` wrote for so many inputs.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    return one_or_more([_load_samples(_samples_path(folder, place)) for place in range(inputs)])
 
 
 def _samples_path(folder: Path, place: int) -> Path:

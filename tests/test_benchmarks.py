@@ -189,3 +189,10 @@ def test_budget_boards(tmp_path):
     assert tight["design"]["total"]["lut"] <= tight["outcome"]["limits"]["lut"]
     assert tight["sparsity"] > usual["sparsity"]
     assert results["accuracy"]["little"]["pynq-z2"]["accuracy_mean"] == tight["accuracy"]
+
+
+@pytest.mark.needs("g++", "make")
+def test_sweep_speed(tmp_path):
+    results = quick("sweep_speed", tmp_path / "out.json")
+    assert results["one worker"]["table"] == results["two workers"]["table"]
+    assert results["two workers"]["task_seconds"] > results["two workers"]["store_seconds"] > 0

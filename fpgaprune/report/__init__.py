@@ -1,6 +1,6 @@
 """Tables, plots and pages of designs side by side."""
 
-from fpgaprune.report.comparison import Comparison, LayerPoint, Point, compare, layer_kinds
+from fpgaprune.report.comparison import Comparison, LayerPoint, Point, compare, layer_kinds, point_of
 from fpgaprune.report.costs import costs, print_boards, print_chosen, print_resources
 from fpgaprune.report.data import comparison_to_data
 from fpgaprune.report.energy import print_energy
@@ -21,6 +21,7 @@ __all__ = [
     "costs",
     "layer_kinds",
     "markdown",
+    "point_of",
     "print_boards",
     "print_chosen",
     "print_comparison",

@@ -233,7 +233,7 @@ def compare(
         msg = f"{twice[0]} is given more than once; a design is compared with others"
         raise InputError(msg)
     refuse_unmeasured(folders, kind)
-    points = [_point(folder, kind) for folder in folders]
+    points = [point_of(folder, kind) for folder in folders]
     labelled = tuple(map(_labelled, points, _labels(points)))
     found = Comparison(labelled, threshold, measured=measured_kinds(folders) if kind is Kind.ESTIMATE else ())
     if not stock:
@@ -256,7 +256,12 @@ def _labels(points: Sequence[Point]) -> list[str]:
     return labels
 
 
-def _point(folder: ProjectFolder, kind: Kind) -> Point:
+def point_of(folder: ProjectFolder, kind: Kind = Kind.ESTIMATE) -> Point:
+    """Return a generated project as a point of comparisons, by one kind of numbers.
+
+    Raises:
+        InputError: its manifest says nothing of the network, or there are no such numbers of it.
+    """
     lowered = lower(folder.design)
     estimated = estimate(lowered)
     resources = estimated if kind is Kind.ESTIMATE else measured(folder, kind)

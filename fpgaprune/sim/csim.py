@@ -34,10 +34,12 @@ def csim(
     *,
     samples: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    jobs: int | None = None,
 ) -> Verdict:
     """Build a project, run it on given inputs (samples, *shape), or ``samples`` random ones, or its stored vectors.
 
-    On a mismatch a second, traced run finds the first layer that differs.
+    ``jobs`` compilers run at once, by default as many as there are cores. On a mismatch a second, traced run finds the
+    first layer that differs.
 
     Raises:
         InputError: inputs that do not fit the graph.
@@ -47,7 +49,7 @@ def csim(
     chosen = _inputs(folder, inputs, samples)
     expected = evaluate(graph, *chosen)
     start = time.perf_counter()
-    program = build(folder.path, "testbench", timeout_s)
+    program = build(folder.path, "testbench", timeout_s, jobs)
     built = time.perf_counter()
     got = simulate(program, graph, chosen, timeout_s)
     done = time.perf_counter()
@@ -98,15 +100,15 @@ def stored_inputs(folder: ProjectFolder) -> tuple[IntArray, ...]:
     return tuple(part.reshape(-1, *port.shape) for part, port in zip(parts, ports, strict=True))
 
 
-def build(path: Path, target: str, timeout_s: float) -> Path:
+def build(path: Path, target: str, timeout_s: float, jobs: int | None = None) -> Path:
     """Build a testbench of the project's Makefile and return the program.
 
     Raises:
         ToolError: no make or compiler, or it failed; the message ends with the last lines of its log.
     """
     compiler = tools.require("g++")
-    jobs = str(os.cpu_count() or 1)
-    command: list[str | Path] = [tools.require("make"), "-j", jobs, f"CXX={compiler}", f"build/{target}"]
+    at_once = str(jobs or os.cpu_count() or 1)
+    command: list[str | Path] = [tools.require("make"), "-j", at_once, f"CXX={compiler}", f"build/{target}"]
     result = tools.run(command, cwd=path / "sim", timeout_s=timeout_s)
     if result.returncode:
         msg = f"the C++ of {path} does not compile:\n{tools.tail(result.stderr)}"

@@ -1,0 +1,106 @@
+"""Commands that take the recipe of a whole flow: arguments to stages, as in `fpgaprune.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from fpgaprune.errors import InputError
+from fpgaprune.paths import resource, write_text
+
+if TYPE_CHECKING:
+    from fpgaprune.sweep import Status, Sweep, Swept
+
+RecipeFile = Annotated[Path, typer.Argument(help="A recipe file; `fpgaprune init` writes one.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", help="The folder to make, or to go on with.", show_default=False)]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes at once; as many as there are cores by default.")]
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("recipe.toml"),
+) -> None:
+    """Write a commented recipe of the whole flow, which runs as it is, to begin with."""
+    if path.exists():
+        msg = f"{path} exists already; choose another name"
+        raise InputError(msg)
+    write_text(path, (resource("templates") / "recipe" / "recipe.toml").read_text(encoding="utf-8"))
+    Console().print(f"{escape(str(path))}: run it with fpgaprune run {escape(str(path))} --out run", soft_wrap=True)
+
+
+def run(recipe: RecipeFile, out: Out, jobs: Jobs = None) -> None:
+    """Prune, quantise, generate, simulate, count and report one design by a recipe; exit 1 if it is not bit-exact."""
+    from fpgaprune.sweep import read
+
+    asked = read(recipe)
+    if len(asked.points) > 1:
+        msg = f"{recipe} asks for {len(asked.points)} designs; make them with `fpgaprune sweep`, or leave out [sweep]"
+        raise InputError(msg)
+    _exit(_swept(asked, out, jobs, None, keep_going=False), out)
+
+
+def sweep(
+    recipe: Annotated[
+        Path | None, typer.Argument(help="A recipe file; `fpgaprune init` writes one.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to make, or to go on with.")] = None,
+    jobs: Jobs = None,
+    dask: Annotated[
+        str | None, typer.Option(help="The address of a Dask scheduler, whose workers share --out.")
+    ] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Make the other designs when one fails.")] = False,
+    status: Annotated[Path | None, typer.Option(help="Only say how far the sweep in this folder is.")] = None,
+) -> None:
+    """Make every design of a recipe's grid; the same command goes on after an interruption."""
+    from fpgaprune import sweep as sweeping
+
+    if status is not None:
+        _print_status(sweeping.status(status))
+        return
+    if recipe is None or out is None:
+        msg = "give a recipe and --out, or --status with the folder of a sweep"
+        raise InputError(msg)
+    if dask is not None and jobs is not None:
+        msg = "--jobs counts processes of this machine; with --dask leave it out"
+        raise InputError(msg)
+    _exit(_swept(sweeping.read(recipe), out, jobs, dask, keep_going=keep_going), out)
+
+
+def _swept(asked: Sweep, out: Path, jobs: int | None, dask: str | None, *, keep_going: bool) -> Swept:
+    from fpgaprune import sweep as sweeping
+
+    where = sweeping.Where(jobs or sweeping.cores(), dask)
+    with sweeping.Watching(Console(stderr=True)) as watch:
+        return sweeping.sweep(asked, out, where, watch, keep_going=keep_going)
+
+
+def _exit(swept: Swept, out: Path) -> None:
+    from fpgaprune.sweep import print_table
+
+    console = Console()
+    print_table(swept.table, console)
+    for name, log in swept.failed.items():
+        console.print(f"{escape(name)} failed: {escape(str(log))}", soft_wrap=True)
+    pages = sorted(out.glob("report*/*/report.html")) or [out / "report.html"]
+    console.print(f"table: {escape(str(out / 'table.csv'))}, .json, .md", soft_wrap=True)
+    console.print(f"designs: {escape(str(out / 'designs'))}", soft_wrap=True)
+    for page in pages:
+        console.print(f"report: {escape(str(page))}", soft_wrap=True)
+    if swept.failed:
+        msg = f"{len(swept.failed)} of {len(swept.table.rows)} designs failed"
+        raise InputError(msg)
+    if "NOT exact" in swept.table.column("C-simulation"):
+        raise typer.Exit(1)
+
+
+def _print_status(found: Status) -> None:
+    console = Console()
+    console.print(f"{found.done} of {found.points} designs are done")
+    for stage, (there, count) in found.stages.items():
+        console.print(f"  {stage}: {there} of {count}")
+    for title, names in (("in work", found.running), ("failed", found.failed)):
+        for name in names:
+            console.print(f"{title}: {escape(name)}", soft_wrap=True)

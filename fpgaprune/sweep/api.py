@@ -1,0 +1,120 @@
+"""Designs of a recipe, made by workers through a store, and what came of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpgaprune.errors import InputError
+from fpgaprune.paths import write_text
+from fpgaprune.store import Store, room
+from fpgaprune.sweep.designs import outcome
+from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers
+from fpgaprune.sweep.pages import write_pages
+from fpgaprune.sweep.plan import names, plan
+from fpgaprune.sweep.schedule import Scheduler, wanted
+from fpgaprune.sweep.state import STORE, begun, is_finished, write_logs, write_state
+from fpgaprune.sweep.table import Table, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.sweep.executors import Workers
+    from fpgaprune.sweep.plan import Planned
+    from fpgaprune.sweep.recipe import Sweep
+    from fpgaprune.sweep.schedule import Watch
+    from fpgaprune.sweep.worker import Report
+
+TABLE = "table"
+
+
+@dataclass(frozen=True)
+class Where:
+    """What does the work: so many processes here, or the Dask cluster at an address.
+
+    Raises:
+        InputError: no process at all.
+    """
+
+    jobs: int = 1
+    dask: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            msg = f"jobs must be at least 1, not {self.jobs}"
+            raise InputError(msg)
+
+    def workers(self, store: Store, limits: Mapping[str, float]) -> Workers:
+        """Return the workers, for a store.
+
+        Raises:
+            InputError: no scheduler answers.
+            ToolError: Dask is not installed.
+        """
+        root = Path.cwd()
+        return DaskWorkers(store, root, self.dask) if self.dask else LocalWorkers(store, root, self.jobs, limits)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Swept:
+    """The table of all points, and the logs of those that failed, by name."""
+
+    table: Table
+    failed: Mapping[str, Path]
+
+
+def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bool = False) -> Swept:
+    """Make every design that is not there yet, and write the table of all into ``out``.
+
+    A call with the same folder goes on where an interrupted one stopped; several at once share the work. Without
+    ``keep_going`` nothing is begun after a failure.
+
+    Raises:
+        InputError: a stage failed and ``keep_going`` is not set, the folder is another's, or it cannot be written.
+    """
+    store = Store.open(begun(out).resolve() / STORE)
+    planned, called = plan(asked.points), names(asked.points, asked.axes)
+    path = out / f"{TABLE}.json"
+    if is_finished(out, planned, called) and path.is_file():
+        return Swept(Table.from_json(path.read_text(encoding="utf-8")), {})
+    with room(out):
+        write_state(out, planned, called, finished=False)
+        failed = _performed(asked, planned, store, where, watch, keep_going=keep_going)
+        logs = write_logs(out, planned, called, failed)
+        if failed and not keep_going:
+            raise InputError(_told(failed, logs))
+        found = tuple(outcome(each, name, store, out, failed) for each, name in zip(planned, called, strict=True))
+        table = table_of(found, asked.axes)
+        write_table(table, out)
+        write_pages(found, out)
+        if not failed:
+            write_state(out, planned, called, finished=True)
+    return Swept(table, logs)
+
+
+def _performed(
+    asked: Sweep, planned: tuple[Planned, ...], store: Store, where: Where, watch: Watch, *, keep_going: bool
+) -> Mapping[str, Report]:
+    tasks = wanted(planned, store)
+    if not tasks:
+        return {}
+    return Scheduler(tasks, where.workers(store, asked.limits), watch, keep_going=keep_going).run()
+
+
+def _told(failed: Mapping[str, Report], logs: Mapping[str, Path]) -> str:
+    report = next(iter(failed.values()))
+    log = next(iter(logs.values()), None)
+    return f"{report.error} (log: {log}; --keep-going makes the other designs all the same)"
+
+
+def write_table(table: Table, out: Path) -> None:
+    """Write a table as JSON, CSV and Markdown."""
+    for ending, text in (("json", table.to_json()), ("csv", table.to_csv()), ("md", table.to_markdown())):
+        write_text(out / f"{TABLE}.{ending}", text)

@@ -1,0 +1,59 @@
+"""Ready projects of finished points: copies that may be built and edited, apart from the store."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from fpgaprune.paths import fresh_folder, identifier
+from fpgaprune.report import point_of
+from fpgaprune.resources import Kind
+from fpgaprune.sim import ProjectFolder
+from fpgaprune.sweep.stages import INFEASIBLE, PROJECT, REPORTS, VERDICT
+from fpgaprune.sweep.state import report_of
+from fpgaprune.sweep.table import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fpgaprune.store import Store
+    from fpgaprune.sweep.plan import Planned
+    from fpgaprune.sweep.worker import Report
+
+DESIGNS = "designs"
+
+
+def outcome(planned: Planned, name: str, store: Store, out: Path, failed: Mapping[str, Report]) -> Outcome:
+    """Return what became of a point, its design being written into the folder of designs unless it is there.
+
+    Raises:
+        InputError: the folder cannot be written, or a result has gone from the store.
+    """
+    settings, report = planned.point.settings, report_of(planned, failed)
+    if report is not None:
+        return Outcome(name, settings, said=f"failed: {report.error}")
+    found = {stage: store.get(task.key) for stage, task in planned.tasks.items()}
+    made = found["generate"]
+    if made is None:
+        return Outcome(name, settings, said="not made")
+    if not (made / PROJECT).is_dir():
+        return Outcome(name, settings, said=(made / INFEASIBLE).read_text(encoding="utf-8").strip())
+    folder = out / DESIGNS / f"{identifier(name)}-{made.name[:8]}"
+    extras = {VERDICT: found["simulate"], REPORTS: found.get("synthesise")}
+    _copy(made / PROJECT, folder, {part: path / part for part, path in extras.items() if path is not None})
+    kind = Kind.ESTIMATE if planned.point.recipe.synth is None else _KINDS[planned.point.recipe.synth.tool]
+    return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind))
+
+
+_KINDS = {"yosys": Kind.OPEN_SYNTHESIS, "vitis": Kind.CSYNTH, "vivado": Kind.POST_ROUTE}
+
+
+def _copy(project: Path, folder: Path, extras: Mapping[str, Path]) -> None:
+    """Copy a project and what is known of it, unless all is there: its name has the digest of where it is from."""
+    if all((folder / part).exists() for part in ("fpgaprune.json", *extras)):
+        return
+    with fresh_folder(folder, force=True) as staging:
+        shutil.copytree(project, staging, dirs_exist_ok=True)
+        for part, path in extras.items():
+            (shutil.copytree if path.is_dir() else shutil.copy)(path, staging / part)

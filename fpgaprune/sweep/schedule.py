@@ -1,0 +1,137 @@
+"""Tasks in the order that their needs allow, as many at once as there is room for, until nothing is left to do."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Protocol
+
+from fpgaprune.errors import InputError
+from fpgaprune.sweep.executors import LOST
+from fpgaprune.sweep.worker import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from fpgaprune.store import Store
+    from fpgaprune.sweep.executors import Workers
+    from fpgaprune.sweep.plan import Planned
+    from fpgaprune.sweep.task import Task
+
+_MOST_LOSSES = 3
+"""How often a worker may die of one task, by memory that runs out for instance, before it is the task's fault."""
+
+
+class Watch(Protocol):
+    """What is told how far it is."""
+
+    def planned(self, tasks: Sequence[Task], workers: int) -> None:
+        """What is to be done."""
+
+    def started(self, task: Task) -> None:
+        """A task was given to a worker."""
+
+    def ended(self, task: Task, report: Report) -> None:
+        """A task ended, well or not."""
+
+
+def wanted(planned: Iterable[Planned], store: Store) -> dict[str, Task]:
+    """Return the tasks by key whose results are missing and needed, each after what it needs."""
+    found: dict[str, Task] = {}
+    for each in planned:
+        by_key = {task.key: task for task in each.tasks.values()}
+        for stage in ("generate", "simulate", "synthesise"):
+            if stage in each.tasks:
+                _add(each.tasks[stage], by_key, store, found)
+    return found
+
+
+def _add(task: Task, by_key: Mapping[str, Task], store: Store, found: dict[str, Task]) -> None:
+    if task.key in found or store.get(task.key) is not None:
+        return
+    for key in task.needs.values():
+        _add(by_key[key], by_key, store, found)
+    found[task.key] = task
+
+
+class Scheduler:
+    """What is to be done, what runs, and what failed; ``keep_going`` goes on with what does not need a failed task."""
+
+    def __init__(self, tasks: Mapping[str, Task], workers: Workers, watch: Watch, *, keep_going: bool) -> None:
+        self._waiting = dict(tasks)
+        self._workers, self._watch, self._keep_going = workers, watch, keep_going
+        self._running: dict[Future[Report], Task] = {}
+        self._losses: dict[str, int] = {}
+        self.failed: dict[str, Report] = {}
+
+    def run(self) -> dict[str, Report]:
+        """Do everything and return the reports of tasks that failed, and of those that needed one, by key.
+
+        Raises:
+            InputError: a task asks for more of a resource than there is.
+        """
+        self._watch.planned(tuple(self._waiting.values()), self._workers.most)
+        try:
+            while self._waiting or self._running:
+                self._start_all()
+                if not self._running:
+                    break
+                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._end(self._running.pop(future), future)
+        except BaseException:
+            self._workers.close(kill=True)
+            raise
+        self._workers.close()
+        return self.failed
+
+    def _start_all(self) -> None:
+        if self.failed and not self._keep_going:
+            return
+        for task in sorted(self._waiting.values(), key=lambda task: -task.place):  # finish points before beginning more
+            if len(self._running) >= self._workers.most:
+                return
+            if not any(key in self._waiting or self._runs(key) for key in task.needs.values()) and self._fits(task):
+                del self._waiting[task.key]
+                self._watch.started(task)
+                self._running[self._workers.start(task)] = task
+
+    def _runs(self, key: str) -> bool:
+        return any(task.key == key for task in self._running.values())
+
+    def _fits(self, task: Task) -> bool:
+        for name, limit in self._workers.limits.items():
+            wanted = task.resources.get(name, 0)
+            if wanted > limit:
+                msg = f"the stage {task.stage!r} takes {wanted:g} {name}, but sweep.limits.{name} is {limit:g}"
+                raise InputError(msg)
+            if wanted + sum(each.resources.get(name, 0) for each in self._running.values()) > limit:
+                return False
+        return True
+
+    def _end(self, task: Task, future: Future[Report]) -> None:
+        try:
+            report = future.result()
+        except LOST as error:
+            self._lost(task, error)
+            return
+        if report.error:
+            self._fail(task, report)
+        self._watch.ended(task, report)
+
+    def _lost(self, task: Task, error: Exception) -> None:
+        """Give the task of a worker that died to another one."""
+        losses = self._losses[task.key] = self._losses.get(task.key, 0) + 1
+        if losses <= _MOST_LOSSES:
+            self._waiting[task.key] = task
+            return
+        said = f"its worker died {losses} times, perhaps for want of memory: {error}"
+        report = Report(task.key, 0.0, said, said)
+        self._fail(task, report)
+        self._watch.ended(task, report)
+
+    def _fail(self, task: Task, report: Report) -> None:
+        """Fail a task and all that need it."""
+        self.failed[task.key] = report
+        for other in [each for each in self._waiting.values() if task.key in each.needs.values()]:
+            if self._waiting.pop(other.key, None) is not None:
+                self._fail(other, report)

@@ -1,0 +1,140 @@
+"""The folder of a sweep: what is asked for, how far it is, and what failed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fpgaprune.errors import InputError
+from fpgaprune.paths import identifier, is_empty, write_text
+from fpgaprune.store import Store, key_of, room
+from fpgaprune.sweep.code import code_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from fpgaprune.sweep.plan import Planned
+    from fpgaprune.sweep.worker import Report
+
+STATE, STORE, FAILURES = "sweep.json", "store", "failures"
+SCHEMA = "fpgaprune-sweep-state-1"
+
+
+def begun(out: Path) -> Path:
+    """Return the folder of a sweep, made where it is not there.
+
+    Raises:
+        InputError: it holds something else, or cannot be made.
+    """
+    if not (out / STATE).is_file():
+        if not is_empty(out) and not (out / STATE).is_file():  # another process may have begun meanwhile
+            msg = f"{out} is no folder of a sweep: it has no {STATE}; choose another one"
+            raise InputError(msg)
+        with room(out):
+            write_state(out, (), (), finished=False)
+    return out
+
+
+def identity(planned: Sequence[Planned], called: Sequence[str]) -> str:
+    """Return the digest of everything that table and report depend on."""
+    points = {
+        name: {stage: task.key for stage, task in each.tasks.items()}
+        for each, name in zip(planned, called, strict=True)
+    }
+    return key_of({"points": points, "code": code_digest("fpgaprune.sweep.api", data=("templates",))})
+
+
+def write_state(out: Path, planned: Sequence[Planned], called: Sequence[str], *, finished: bool) -> None:
+    """Write which results each point needs, for `status`, and whether all that is made of them is written."""
+    points = [
+        {"name": name, "stages": {stage: task.key for stage, task in each.tasks.items()}}
+        for each, name in zip(planned, called, strict=True)
+    ]
+    data = {"schema": SCHEMA, "finished": identity(planned, called) if finished else None, "points": points}
+    write_text(out / STATE, json.dumps(data, indent=1) + "\n")
+
+
+def is_finished(out: Path, planned: Sequence[Planned], called: Sequence[str]) -> bool:
+    """Return whether everything was written before, from the same results by the same code; no state is none."""
+    try:
+        return bool(_read(out)["finished"] == identity(planned, called))
+    except InputError:
+        return False
+
+
+def write_logs(
+    out: Path, planned: Sequence[Planned], called: Sequence[str], failed: Mapping[str, Report]
+) -> dict[str, Path]:
+    """Write the log of each point that failed and remove those of points that no longer do; return them by name."""
+    found: dict[str, Path] = {}
+    for each, name in zip(planned, called, strict=True):
+        path = out / FAILURES / f"{identifier(name)}.log"
+        report = report_of(each, failed)
+        if report is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, f"{name}\n\n{report.log}")
+            found[name] = path
+    return found
+
+
+def report_of(planned: Planned, failed: Mapping[str, Report]) -> Report | None:
+    """Return the report of the failure that a point suffers from, None where there is none."""
+    return next((failed[task.key] for task in planned.tasks.values() if task.key in failed), None)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How many points and results there are of how many, by stage; the names of points whose work is going on."""
+
+    points: int
+    done: int
+    stages: Mapping[str, tuple[int, int]]
+    running: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+def status(out: Path) -> Status:
+    """Return how far the sweep in a folder is, which other processes may be working on.
+
+    Raises:
+        InputError: the folder holds no sweep, or is damaged.
+    """
+    data, store = _read(out), Store.open(out / STORE)
+    keys: dict[str, str] = {}
+    done, running = 0, []
+    for point in data["points"]:
+        keys |= {key: stage for stage, key in point["stages"].items()}
+        left = [key for stage, key in point["stages"].items() if stage in _LAST and not store.has(key)]
+        done += not left
+        if any(store.is_locked(key) for key in point["stages"].values()):
+            running.append(point["name"])
+    there = Counter(stage for key, stage in keys.items() if store.has(key))
+    stages = {stage: (there[stage], count) for stage, count in Counter(keys.values()).items()}
+    logs = {path.stem for path in (out / FAILURES).glob("*.log")}
+    failed = tuple(point["name"] for point in data["points"] if identifier(point["name"]) in logs)
+    return Status(len(data["points"]), done, stages, tuple(running), failed)
+
+
+_LAST = ("generate", "simulate", "synthesise")
+
+
+def _read(out: Path) -> dict[str, Any]:
+    path = out / STATE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        schema = data["schema"]
+    except OSError as error:
+        msg = f"{out} is no folder of a sweep: {path.name} cannot be read: {error.strerror}"
+        raise InputError(msg) from error
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"{path} is damaged: {error}; run the sweep again, which keeps all results"
+        raise InputError(msg) from error
+    if schema != SCHEMA:
+        msg = f"{path} has schema {schema!r}, this version reads {SCHEMA!r}"
+        raise InputError(msg)
+    found: dict[str, Any] = data
+    return found

@@ -1,0 +1,48 @@
+"""Workers that work in the process of the test, so that it may be forked and killed without a start to wait for."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from fpgaprune.sweep.worker import run
+
+
+class Inline:
+    most = 1
+
+    def __init__(self, store, root, limits=None):
+        self.store, self.root, self.limits, self.ran = store, root, limits or {}, []
+
+    def start(self, task):
+        future = Future()
+        future.set_result(run(task, self.store, str(self.root)))
+        self.ran.append(task)
+        return future
+
+    def close(self, *, kill=False):
+        self.killed = kill
+
+
+class Quiet:
+    """Watches nothing but what was planned."""
+
+    def __init__(self):
+        self.stages = []
+
+    def planned(self, tasks, _workers):
+        self.stages += [task.stage for task in tasks]
+
+    def started(self, task):
+        pass
+
+    def ended(self, task, report):
+        pass
+
+
+class Here:
+    """Says that the work is done in this process."""
+
+    def workers(self, store, limits):
+        from pathlib import Path
+
+        return Inline(store, Path.cwd(), limits)

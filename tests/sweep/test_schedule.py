@@ -1,0 +1,110 @@
+"""Tasks wait for their needs and for resources; workers that die are replaced, but not for ever."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from fpgaprune.errors import InputError
+from fpgaprune.sweep.schedule import Scheduler
+from fpgaprune.sweep.task import Task
+from fpgaprune.sweep.worker import Report
+from tests.sweep.inline import Quiet
+
+
+class Fake:
+    """Workers that end in the order in which they began, with what is said for each stage."""
+
+    def __init__(self, most=1, limits=None, said=None, deaths=0):
+        self.most, self.limits, self.said, self.deaths = most, limits or {}, said or {}, deaths
+        self.began, self.open, self.together = [], [], 0
+
+    def start(self, task):
+        future = Future()
+        self.began.append(task.stage)
+        if self.deaths:
+            self.deaths -= 1
+            future.set_exception(BrokenProcessPool("died"))
+        else:
+            future.set_result(Report(task.key, 0.1, self.said.get(task.stage, "")))
+        return future
+
+    def close(self, *, kill=False):
+        self.killed = kill
+
+
+def _tasks():
+    first = Task("train", {"n": 1})
+    second = Task("prune", {"n": 2}, {"train": first.key})
+    third = Task("quantise", {"n": 3}, {"prune": second.key})
+    other = Task("prune", {"n": 4})
+    return {task.key: task for task in (third, second, other, first)}
+
+
+def test_needs_come_first_and_points_are_finished_before_others_begin():
+    workers = Fake()
+    assert Scheduler(_tasks(), workers, Quiet(), keep_going=False).run() == {}
+    assert workers.began.index("train") < workers.began.index("quantise")
+    assert sorted(workers.began) == ["prune", "prune", "quantise", "train"]
+    assert workers.killed is False
+
+
+def test_failure_takes_along_what_needs_it_and_nothing_else():
+    workers = Fake(said={"train": "no"})
+    failed = Scheduler(_tasks(), workers, Quiet(), keep_going=True).run()
+    assert {_tasks()[key].stage for key in failed} == {"train", "prune", "quantise"}
+    assert workers.began.count("prune") == 1
+
+
+def test_without_keep_going_nothing_is_begun_after_a_failure():
+    workers = Fake(said={"prune": "no", "train": "no"})
+    failed = Scheduler(_tasks(), workers, Quiet(), keep_going=False).run()
+    assert failed
+    assert len(workers.began) == 1
+
+
+def test_dead_workers_are_replaced_but_not_for_ever():
+    assert Scheduler(_tasks(), Fake(deaths=3), Quiet(), keep_going=False).run() == {}
+    task = Task("train", {})
+    workers = Fake(deaths=100)
+    (report,) = Scheduler({task.key: task}, workers, Quiet(), keep_going=True).run().values()
+    assert "its worker died 4 times" in report.error
+    assert workers.began == ["train"] * 4
+
+
+def test_resources_bound_what_runs_at_once():
+    tasks = [Task("synthesise", {"n": n}, resources={"licences": 1}) for n in range(4)]
+
+    class Counting(Fake):
+        def start(self, task):
+            future = Future()
+            self.open.append(future)
+            self.together = max(self.together, len(self.open))
+            if len(self.open) == 2:
+                for each in self.open:
+                    each.set_result(Report(task.key, 0.1))
+                self.open = []
+            return future
+
+    workers = Counting(most=4, limits={"licences": 2})
+    Scheduler({task.key: task for task in tasks}, workers, Quiet(), keep_going=False).run()
+    assert workers.together == 2
+
+
+def test_more_than_there_is_of_a_resource_is_refused():
+    task = Task("synthesise", {}, resources={"licences": 3})
+    workers = Fake(limits={"licences": 2})
+    with pytest.raises(InputError, match=r"takes 3 licences, but sweep\.limits\.licences is 2"):
+        Scheduler({task.key: task}, workers, Quiet(), keep_going=False).run()
+    assert workers.killed is True
+
+
+def test_code_digest_depends_on_what_is_imported_alone():
+    from fpgaprune.sweep.code import _reached
+
+    names = {path.name for path in _reached(("fpgaprune.prune",))}
+    assert "masks.py" in names
+    assert "page.py" not in names
+    assert {"fold.py"} <= {path.name for path in _reached(("fpgaprune.quantise",))}

@@ -1,0 +1,258 @@
+"""Points → table: stages once, killed and resumed, damaged and mended, here and on a cluster, the same to the byte."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fpgaprune.errors import InputError
+from fpgaprune.sim import ProjectFolder, csim
+from fpgaprune.store import Store, about
+from fpgaprune.sweep import Where, read, status, sweep
+from tests.sweep.conftest import GRID, MODULE, RECIPE
+from tests.sweep.inline import Here, Quiet
+
+FILES = ("table.json", "table.csv", "table.md")
+
+
+def _swept(recipe, out, **more):
+    watch = Quiet()
+    return sweep(read(recipe), out, Here(), watch, **more), watch.stages
+
+
+def _tables(out):
+    return {name: (out / name).read_bytes() for name in FILES}
+
+
+def _entries(out, stage):
+    entries = Store.open(out / "store").folder.glob("entries/*/*")
+    return [entry for entry in entries if about(entry)["stage"] == stage]
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    """A folder with the small network, its recipe with a grid, and the sweep of it in ``out``."""
+    folder = tmp_path_factory.mktemp("grid")
+    (folder / "small_net.py").write_text(MODULE)
+    (folder / "recipe.toml").write_text(RECIPE + GRID)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        _, stages = _swept(folder / "recipe.toml", folder / "out")
+    finally:
+        os.chdir(before)
+    return folder, stages
+
+
+@pytest.fixture
+def inside(grid, monkeypatch):
+    monkeypatch.chdir(grid[0])
+    return grid[0]
+
+
+@pytest.mark.needs("g++", "make")
+def test_stages_that_points_share_are_done_once(grid):
+    counts = {stage: grid[1].count(stage) for stage in dict.fromkeys(grid[1])}
+    assert counts == {"samples": 1, "train": 1, "prune": 2, "quantise": 2, "generate": 4, "simulate": 4}
+    assert len(_entries(grid[0] / "out", "program")) == 2  # the C++ for both boards differs in comments alone
+
+
+@pytest.mark.needs("g++", "make")
+def test_table_has_a_row_for_each_point_with_kinds_and_units(grid):
+    data = json.loads((grid[0] / "out" / "table.json").read_text())
+    titles = [column["name"] for column in data["columns"]]
+    rows = [dict(zip(titles, row, strict=True)) for row in data["rows"]]
+    assert [(row["prune.sparsity"], row["generate.board"]) for row in rows] == [
+        (0.5, "pynq-z2"),
+        (0.5, "kv260"),
+        (0.75, "pynq-z2"),
+        (0.75, "kv260"),
+    ]
+    assert {row["C-simulation"] for row in rows} == {"exact on 20"}
+    assert rows[0]["lut"] > rows[2]["lut"] > 0
+    assert rows[0]["latency"] > rows[1]["latency"]
+    by_name = {column["name"]: column for column in data["columns"]}
+    assert (by_name["latency"]["unit"], by_name["latency"]["kind"]) == ("ns", "estimate")
+
+
+@pytest.mark.needs("g++", "make")
+def test_designs_are_projects_that_may_be_simulated_again(grid):
+    folders = sorted((grid[0] / "out" / "designs").iterdir())
+    assert [folder.name.rpartition("-")[0] for folder in folders] == [
+        f"sparsity_0_{share}_board_{board}" for share in (5, 75) for board in ("kv260", "pynq_z2")
+    ]
+    project = ProjectFolder.load(folders[0])
+    assert project.edited() == ()
+    assert csim(project).exact
+
+
+@pytest.mark.needs("g++", "make")
+def test_repeated_sweep_does_nothing(inside):
+    before = _tables(inside / "out")
+    _, stages = _swept(inside / "recipe.toml", inside / "out")
+    assert stages == []
+    assert _tables(inside / "out") == before
+
+
+@pytest.mark.needs("g++", "make")
+def test_larger_grid_reuses_what_is_there(inside, tmp_path):
+    recipe = tmp_path / "larger.toml"
+    recipe.write_text((RECIPE + GRID).replace('"kv260"]', '"kv260", "zcu104"]'))
+    swept, stages = _swept(recipe, inside / "out")
+    assert sorted(stages) == ["generate", "generate", "simulate", "simulate"]
+    assert len(swept.table.rows) == 6
+    _swept(inside / "recipe.toml", inside / "out")
+
+
+@pytest.mark.needs("g++", "make")
+def test_damaged_entry_is_made_anew_to_the_same_bytes(inside):
+    before = _tables(inside / "out")
+    for entry in _entries(inside / "out", "generate"):
+        with (entry / "project" / "graph.json").open("a") as stream:
+            stream.write(" ")
+    (inside / "out" / "sweep.json").write_text("{}")
+    with pytest.raises(InputError, match="is damaged"):
+        status(inside / "out")
+    _, stages = _swept(inside / "recipe.toml", inside / "out")
+    assert stages == ["generate"] * 4
+    assert _tables(inside / "out") == before
+
+
+@pytest.mark.needs("g++", "make")
+def test_status_tells_how_far_it_is(inside):
+    found = status(inside / "out")
+    assert (found.points, found.done) == (4, 4)
+    assert found.stages["quantise"] == (2, 2)
+    assert found.running == found.failed == ()
+
+
+@pytest.mark.needs("g++", "make")
+def test_processes_and_a_cluster_give_the_same_bytes(inside, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    code = "import sys; from fpgaprune.cli import main; sys.argv[0] = 'fpgaprune'; main()"
+    command = [sys.executable, "-c", code, "sweep", "recipe.toml", "--out", str(tmp_path / "two"), "--jobs", "2"]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    assert _tables(tmp_path / "two") == _tables(inside / "out")
+    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**settings, local_directory=tmp_path) as cluster:
+        victim = next(iter(cluster.workers.values())).pid
+
+        class Killing(Quiet):
+            def ended(self, task, _report):
+                if task.stage == "prune" and "killed" not in self.stages:
+                    os.kill(victim, signal.SIGKILL)
+                    self.stages.append("killed")
+
+        watch = Killing()
+        sweep(read(inside / "recipe.toml"), tmp_path / "dask", Where(dask=cluster.scheduler_address), watch)
+    assert "killed" in watch.stages
+    assert _tables(tmp_path / "dask") == _tables(inside / "out")
+
+
+def _killed(recipe, out, seconds):
+    """Run a sweep in a forked process that is killed after so many seconds."""
+    process = multiprocessing.get_context("fork").Process(target=_swept, args=(recipe, out))
+    process.start()
+    process.join(seconds)
+    process.kill()
+    process.join()
+
+
+@pytest.mark.needs("g++", "make")
+def test_killed_at_random_moments_it_loses_and_redoes_nothing(inside, tmp_path):
+    start = time.monotonic()
+    _swept(inside / "recipe.toml", tmp_path / "whole")
+    seconds = time.monotonic() - start
+    generator, out, finished = np.random.default_rng(0), tmp_path / "killed", {}
+    for _ in range(20):
+        _killed(inside / "recipe.toml", out, generator.uniform(0, seconds / 2))
+        there = {path.name: (path / "entry.json").stat().st_mtime_ns for path in out.glob("store/entries/*/*")}
+        assert finished.items() <= there.items()
+        finished = there
+    _swept(inside / "recipe.toml", out)
+    assert _tables(out) == _tables(inside / "out")
+    assert not list(out.glob("store/making/*/project"))
+
+
+@pytest.mark.needs("g++", "make")
+def test_two_sweeps_in_one_folder_share_the_work(inside, tmp_path):
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=_swept, args=(inside / "recipe.toml", tmp_path / "both")) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(240)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert _tables(tmp_path / "both") == _tables(inside / "out")
+    assert len(_entries(tmp_path / "both", "prune")) == 2
+
+
+FAILING = """
+[[sweep.points]]
+prune.layers.nothing = 0.5
+
+[[sweep.points]]
+prune.sparsity = 0.25
+"""
+
+
+@pytest.mark.needs("g++", "make")
+def test_failure_ends_a_sweep_or_is_collected(recipe, place):
+    path = recipe(FAILING)
+    with pytest.raises(InputError, match=r"layers\.nothing.*nothing_0_5\.log"):
+        _swept(path, place / "out")
+    swept, _ = _swept(path, place / "out", keep_going=True)
+    said = dict(zip(swept.table.column("design"), swept.table.column("said"), strict=True))
+    assert said["sparsity 0.25"] == ""
+    assert "failed: " in said["nothing 0.5"]
+    log = swept.failed["nothing 0.5"].read_text()
+    assert "Traceback" in log
+    assert status(place / "out").failed == ("nothing 0.5",)
+
+
+@pytest.mark.needs("g++", "make")
+def test_design_that_does_not_fit_is_a_result(recipe, place):
+    base = RECIPE.replace('strategy = "multiply"', "max_lut = 0.0001")
+    swept, _ = _swept(recipe(base=base), place / "out")
+    assert "lut" in swept.table.column("said")[0].lower()
+    assert swept.failed == {}
+    _, stages = _swept(recipe(base=base), place / "out")
+    assert stages == []
+
+
+def test_model_that_fails_is_told(recipe, place):
+    with pytest.raises(InputError, match="no such luck"):
+        _swept(recipe(base=RECIPE.replace("small_net:model", "small_net:broken")), place / "out")
+
+
+def test_model_that_is_another_each_time_is_refused(recipe, place):
+    with pytest.raises(InputError, match="returned another model than before"):
+        _swept(recipe(base=RECIPE.replace("small_net:model", "small_net:other_each_time")), place / "out")
+
+
+def test_folder_of_something_else_is_refused(recipe, place):
+    with pytest.raises(InputError, match="no folder of a sweep"):
+        _swept(recipe(), place)
+
+
+def test_scheduler_that_does_not_answer_is_told(place):
+    pytest.importorskip("distributed")
+    from fpgaprune.sweep.executors import DaskWorkers
+
+    store = Store.open(place / "store")
+    with pytest.raises(InputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
+        DaskWorkers(store, place, "tcp://127.0.0.1:1", timeout_s=1)
+
+
+def test_no_process_is_refused():
+    with pytest.raises(InputError, match="jobs must be at least 1"):
+        Where(0)
