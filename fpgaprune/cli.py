@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from fpgaprune import board as boards_module
 from fpgaprune import cli_recipes, tools
-from fpgaprune.errors import FpgapruneError, InputError
+from fpgaprune.errors import FpgapruneError, InputError, located
 from fpgaprune.fit import Aim, Budget, Goal
 from fpgaprune.heads import Head
 from fpgaprune.paths import refuse_overlap, refuse_target
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fpgaprune.budgeted import Round
+    from fpgaprune.prune import PrunedModel
+    from fpgaprune.quantise import QuantisedModel
     from fpgaprune.resources import Resources
     from fpgaprune.sim import ProjectFolder
 
@@ -85,7 +87,7 @@ def prune(
     out: Out,
     weights: Annotated[Path | None, typer.Option(help="Weights: safetensors or a plain state dict.")] = None,
     label: Annotated[str, typer.Option(help="The design's name in comparisons; its sparsity by default.")] = "",
-    device: Annotated[str | None, typer.Option(help="Where pruning trains: cpu, cuda or auto.")] = None,
+    device: Annotated[str | None, typer.Option(help="Where it trains: cpu, cuda or auto.")] = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="A folder to keep up to date, from which the same command goes on.")
     ] = None,
@@ -111,13 +113,14 @@ def prune(
         bool, typer.Option("--explain", help="Measure the accuracy with each layer pruned alone, for the page.")
     ] = False,
     force: Force = False,
+    as_json: Json = False,
 ) -> None:
     """Prune and quantise a PyTorch model by a recipe, with --board as far as the board asks for."""
     from fpgaprune import budgeted, workspace
     from fpgaprune import prune as pruning
+    from fpgaprune.explained import remarks
     from fpgaprune.quantise import quantise
     from fpgaprune.recipe import Recipe
-    from fpgaprune.report import wording
 
     plan = Recipe.from_toml(recipe)
     budget = Budget(max_lut, max_ff, max_dsp, max_bram, max_uram, board, max_latency_ns)
@@ -132,26 +135,42 @@ def prune(
     if checkpoint is not None:
         refuse_overlap(out, checkpoint)
     loaders = pruning.build_data(data)
+    with located(f"{recipe}:"):
+        plan.check(module, loaders)
     places = [None, None] if checkpoint is None else [checkpoint / "prune", checkpoint / "quantise"]
     found: budgeted.Budgeted | None = None
     levels = pruning.SENSITIVITY_LEVELS if explain else ()
     with _told(pruning.TrainingWarning, pruning.LoopWarning):
         if board is None:
             pruned = pruning.prune(module, loaders, plan.prune, device=device, checkpoint=places[0], explain=levels)
-            quantised = quantise(pruned, loaders, plan.quantise, checkpoint=places[1])
+            quantised = quantise(pruned, loaders, plan.quantise, device=device, checkpoint=places[1])
         else:
             training = budgeted.Training(loaders, device=device, checkpoint=checkpoint, explain=levels)
-            settings: dict[str, Any] = {"build": build, "loss_by": loss_by, "rounds": rounds, "tell": _print_round}
+            settings: dict[str, Any] = {"build": build, "loss_by": loss_by, "rounds": rounds}
+            settings["tell"] = None if as_json else _print_round
             found = budgeted.prune_to_budget(module, plan, budget, training, **settings)
             pruned, quantised = found.pruned, found.quantised
     samples, _ = loaders.test_arrays()
     name = label or f"{pruned.sparsity:.0%}".replace("%", " %")
     extras = {"budget.json": json.dumps(found.outcome.to_dict(), indent=1) + "\n"} if found else {}
     workspace.save(workspace.Workspace(quantised, name, samples), pruned, out, force=force, extras=extras)
-    if found is not None:
-        budgeted.print_outcome(found.outcome, _console())
-        _console().print(f"write it: {escape(budgeted.next_command(out, budget, build))}", soft_wrap=True)
+    if as_json:
+        told = quantised.report.to_dict() | {"remarks": remarks(quantised.report.explained)}
+        _print_json(told if found is None else told | {"budget": found.outcome.to_dict()})
         return
+    if found is None:
+        _print_pruned(pruned, quantised)
+    else:
+        budgeted.print_outcome(found.outcome, _console())
+    for remark in remarks(quantised.report.explained):
+        _console().print(escape(remark), soft_wrap=True, highlight=False)
+    if found is not None:
+        _console().print(f"write it: {escape(budgeted.next_command(out, budget, build))}", soft_wrap=True)
+
+
+def _print_pruned(pruned: PrunedModel, quantised: QuantisedModel) -> None:
+    from fpgaprune.report import wording
+
     if cut := pruned.masks.cut:
         _console().print(f"{cut} of {pruned.masks.count} weights cut out with their channels")
     report = quantised.report

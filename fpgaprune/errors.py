@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class FpgapruneError(Exception):
@@ -41,3 +42,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the known name nearest to ``name``, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put ``where`` and a space in front of the message of an InputError of the block."""
+    try:
+        yield
+    except InputError as error:
+        msg = f"{where} {error}"
+        raise InputError(msg) from error

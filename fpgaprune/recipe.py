@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fpgaprune.errors import InputError, suggest
-from fpgaprune.prune import PruneRecipe
-from fpgaprune.quantise import QuantiseRecipe
+from fpgaprune.errors import InputError, located, suggest
+from fpgaprune.prune import PruneRecipe, check_stages
+from fpgaprune.quantise import QuantiseRecipe, check_layers
 from fpgaprune.toml import tables_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import nn
+
+    from fpgaprune.prune import Data
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,21 @@ class Recipe:
                 _check_table(name, table)
             prune, quantise = tables.get("prune", {}), tables.get("quantise", {})
             return cls(PruneRecipe.from_dict(prune), QuantiseRecipe.from_dict(quantise))
+
+    def check(self, model: nn.Module, data: Data) -> None:
+        """Refuse a recipe that does not fit the model, before anything is trained.
+
+        Raises:
+            InputError: a stage cannot prune the model, or a table names a layer that the model has not; the message
+                says in which table.
+            UnsupportedError: the model holds an operation that cannot be translated exactly.
+        """
+        for number, stage in enumerate(self.prune.stages):
+            is_last = stage is self.prune
+            with located("[prune]" if is_last else f"[prune] first[{number}]"):
+                check_stages(model, data, (stage,))
+        with located("[quantise]"):
+            check_layers(model, data, self.quantise)
 
 
 def _check_table(name: str, table: object) -> None:

@@ -14,12 +14,14 @@ import pytest
 from fpgaprune.cli import main
 from fpgaprune.paths import resource
 from fpgaprune.prune import SENSITIVITY_LEVELS, DivergedError
+from fpgaprune.prune.training.environment import usable_device
 from fpgaprune.prune.training.loop import Loop
 from fpgaprune.sim import ProjectFolder
 
 MODULE = """
 import numpy as np
 import torch
+import torch.nn.utils.prune
 from torch import nn
 from fpgaprune.prune import Data
 
@@ -42,6 +44,17 @@ class Branching(nn.Module):
     def forward(self, x):
         y = self.fc(x)
         return y if y.sum() > 0 else -y
+
+def odd():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    with torch.no_grad():
+        model[0].weight[:2] = 0
+        model[0].bias[2] = 0
+        model[1].weight[3] = 0
+        model[1].bias[:] = 0.5
+    nn.utils.prune.l1_unstructured(model[3], "weight", 0.5)
+    return model
 
 def branching():
     return Branching()
@@ -449,6 +462,55 @@ def assert_refused(here, run, words, message):
 def test_a_recipe_with_a_fault_names_it(here, run, text, message):
     (here / "recipe.toml").write_text(text)
     assert_refused(here, run, prune_words(), message)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("[quantise.layers.2x]\nweight_bits = 4\n", r"recipe.toml: [quantise] layers.2x names no layer"),
+        (
+            "[quantise.layers.inputs]\nactivation_bits = 4\n",
+            "[quantise] layers.inputs names no layer (did you mean 'input'",
+        ),
+        ('[prune.layers]\n"0.weigt" = 0.5\n', "recipe.toml: [prune] layers.0.weigt names no prunable tensor"),
+        ("[[prune.first]]\nsparsity = 0.1\nlayers = {3 = 0.5}\n", "recipe.toml: [prune] first[0] layers.3 names no"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--board", "pynq-z2")])
+def test_misspelt_layers_are_told_before_anything_is_trained(here, run, monkeypatch, table, message, more):
+    (here / "recipe.toml").write_text(RECIPE + table)
+    monkeypatch.setattr(Loop, "epoch", lambda *_: pytest.fail("something was trained"))
+    assert_refused(here, run, (*prune_words(), *more), message)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_device_reaches_pruning_and_quantisation(run, monkeypatch):
+    asked = []
+
+    def recorded(name, model):
+        asked.append(name)
+        return usable_device("cpu", model)
+
+    for module in ("fpgaprune.prune.api", "fpgaprune.prune.training"):
+        monkeypatch.setattr(sys.modules[module], "usable_device", recorded)
+    assert run(*prune_words(), "--device", "cuda:7")[0] == 0
+    assert asked.count("cuda:7") == 2
+    assert asked[-1] == "cuda:7"
+
+
+def test_what_became_of_zeros_and_biases_is_told(here, run):
+    (here / "recipe.toml").write_text("[prune]\nsparsity = 0.0\ndead_bias = 'keep'\nfine_tune.epochs = 0\n")
+    code, out, _ = run(*prune_words(model="mine:odd"))
+    assert code == 0
+    assert "2 dead neurons keep a bias in 0.bias that is not zero" in out
+    assert "Folding 1 into 0 changed non-zero weights from 36 to 30 and non-zero biases from 7 to 8." in out
+    assert "Masks, parametrizations or formats were baked into 3.weight." in out
+    told = json.loads(run(*prune_words(model="mine:odd", out="json"), "--json")[1])
+    assert len(told["remarks"]) == 3
+    assert told["pruning"]["kept_biases"] == {"0.bias": 2}
+    assert told["pruning"]["unbaked"] == ["3.weight"]
+    assert told["folds"][0]["nonzeros_after"] == 30
+    assert "budget" not in told
 
 
 def test_other_bad_input_is_refused(here, run):

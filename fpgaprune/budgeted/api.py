@@ -73,6 +73,7 @@ def prune_to_budget(
     """
     whole = Recipe.of(recipe)
     check_recipe(whole.prune, loss_by)
+    whole.check(model, training.data)
     integer("rounds", rounds, low=1)
     site = Site(budget, build or Build())
     search = _search(model, whole, site, loss_by, training)

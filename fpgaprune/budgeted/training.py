@@ -74,6 +74,7 @@ class Training:
             progress=self.progress,
             loss=self.loss,
             metric=self.metric,
+            device=self.device,
             checkpoint=self._folder(name, "quantise"),
         )
 

@@ -20,7 +20,9 @@ class PruneReport:
     """How weights were chosen and what came of it; ``scores`` are those of the last stage, by the ``criterion``.
 
     A weight counts in the histogram with the score that it had when it was pruned, or, if it was kept, with its last.
-    ``curves`` are of the model before it was pruned, None where nobody asked for them.
+    ``curves`` are of the model before it was pruned, None where nobody asked for them. ``kept_biases`` counts, by bias,
+    the dead neurons that keep one that is not zero; ``unbaked`` names the tensors that came with masks or
+    parametrizations.
 
     Raises:
         InputError: a field is of another kind.
@@ -32,10 +34,16 @@ class PruneReport:
     history: History = field(default_factory=History)
     scores: Histograms = field(default_factory=Histograms)
     curves: SensitivityCurves | None = None
+    kept_biases: Mapping[str, int] = field(default_factory=dict)
+    unbaked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("criterion", "schedule", "structure"):
             words(name, getattr(self, name))
+        for name, count in table("kept_biases", self.kept_biases).items():
+            integer(f"kept_biases.{name}", count, low=1)
+        for name in self.unbaked:
+            words("unbaked", name)
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as plain values for JSON; ``from_dict`` reads them back."""
@@ -46,6 +54,8 @@ class PruneReport:
             "history": self.history.to_dict(),
             "scores": self.scores.to_dict(),
             "curves": None if self.curves is None else self.curves.to_dict(),
+            "kept_biases": dict(self.kept_biases),
+            "unbaked": list(self.unbaked),
         }
 
     @classmethod
@@ -55,6 +65,7 @@ class PruneReport:
         Raises:
             InputError: a field is missing, unknown or unusable.
         """
+        values = {"kept_biases": {}, "unbaked": []} | table("pruning", values)  # earlier versions did not say it
         given = entries("pruning", values, [item.name for item in fields(cls)])
         return cls(
             words("criterion", given["criterion"]),
@@ -63,6 +74,8 @@ class PruneReport:
             History.from_dict(given["history"]),
             Histograms.from_dict(given["scores"]),
             None if given["curves"] is None else SensitivityCurves.from_dict(given["curves"]),
+            table("kept_biases", given["kept_biases"]),  # type: ignore[arg-type]  # checked by __post_init__
+            tuple(words("unbaked", name) for name in listed("unbaked", given["unbaked"])),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpgaprune.explained import Event, EventKind, Histogram, Histograms, History, PruneReport, Record, SensitivityCurves
-from fpgaprune.prune.api import prune
+from fpgaprune.prune.api import check_stages, prune
 from fpgaprune.prune.criteria import CRITERIA, Context, Criterion, LoopWarning
 from fpgaprune.prune.data import Batch, Data
 from fpgaprune.prune.dead import DeadBias, dead_biases, dead_outputs
@@ -69,6 +69,7 @@ __all__ = [
     "TrainingWarning",
     "build_data",
     "build_model",
+    "check_stages",
     "dead_biases",
     "dead_outputs",
     "default_loss",

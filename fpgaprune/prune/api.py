@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.objectives import Loss, Metric, TrainStep
     from fpgaprune.prune.recipe import PruneRecipe
+    from fpgaprune.prune.stage import Stage
 
 
 def prune(
@@ -63,13 +64,7 @@ def prune(
         InputError: the model has no prunable weights or holds NaN or infinities, the recipe names unknown layers,
             the data is missing, empty or does not fit the model, or the device or the checkpoint cannot be used.
     """
-    copy, unbaked = baked_copy(model)
-    refuse_broken_model(copy)
-    if not prunable(copy):
-        msg = "the model has no weights that can be pruned (Linear, Conv1d, Conv2d, RNN, LSTM, GRU, attention)"
-        raise InputError(msg)
-    for stage in recipe.stages:
-        stage.structure.check(Subject(copy, Masks.full(copy), data), stage.layers)
+    copy, unbaked = _checked_copy(model, data, recipe.stages)
     if data is None and any(stage.fine_tune.epochs for stage in recipe.stages):
         msg = "there is no data to fine-tune on; give data, or set fine_tune.epochs to 0"
         raise InputError(msg)
@@ -107,3 +102,24 @@ def _split(data: Data | None, recipe: PruneRecipe) -> Data | None:
     """Return the data without the samples that any stage keeps out of training, so that none trains on them."""
     share = max(stage.fine_tune.validation for stage in recipe.stages)
     return None if data is None else split_validation(data, share)
+
+
+def check_stages(model: nn.Module, data: Data | None, stages: Sequence[Stage]) -> None:
+    """Refuse stages that cannot prune ``model``, as ``prune`` does before it trains.
+
+    Raises:
+        InputError: as ``prune``.
+    """
+    _checked_copy(model, data, stages)
+
+
+def _checked_copy(model: nn.Module, data: Data | None, stages: Sequence[Stage]) -> tuple[nn.Module, tuple[str, ...]]:
+    """Return a baked copy that the stages can prune, and the tensors that were not baked."""
+    copy, unbaked = baked_copy(model)
+    refuse_broken_model(copy)
+    if not prunable(copy):
+        msg = "the model has no weights that can be pruned (Linear, Conv1d, Conv2d, RNN, LSTM, GRU, attention)"
+        raise InputError(msg)
+    for stage in stages:
+        stage.structure.check(Subject(copy, Masks.full(copy), data), stage.layers)
+    return copy, unbaked

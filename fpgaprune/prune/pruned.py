@@ -59,11 +59,16 @@ class PrunedModel:
     @property
     def report(self) -> PruneReport:
         """What a report tells of the pruning."""
-        if self.recipe is None:
-            return PruneReport(history=self.history, scores=self.scores, curves=self.curves)
         recipe = self.recipe
-        words = recipe.criterion, recipe.schedule.value, str(recipe.structure)
-        return PruneReport(*words, self.history, self.scores, self.curves)
+        words = ("", "", "") if recipe is None else (recipe.criterion, recipe.schedule.value, str(recipe.structure))
+        return PruneReport(*words, self.history, self.scores, self.curves, self.kept_biases, self.unbaked)
+
+    @property
+    def kept_biases(self) -> dict[str, int]:
+        """Return name of a bias → how many of its entries that belong to dead neurons are not zero, if any are."""
+        entries = {name: self.module.get_parameter(name)[list(dead)] for name, dead in self.dead_biases.items()}
+        found = {name: int(values.count_nonzero()) for name, values in entries.items()}
+        return {name: count for name, count in found.items() if count}
 
     @property
     def dead_bias_count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fpgaprune.explained import FoldReport
-from fpgaprune.quantise.api import quantise
+from fpgaprune.quantise.api import check_layers, quantise
 from fpgaprune.quantise.calibrate import Choice
 from fpgaprune.quantise.compression import Compression, Cost, Granularity, Saved, Saving
 from fpgaprune.quantise.fold import fold_batch_norm
@@ -66,6 +66,7 @@ __all__ = [
     "QuantisedScan",
     "Saved",
     "Saving",
+    "check_layers",
     "fold_batch_norm",
     "load",
     "quantise",

@@ -16,12 +16,13 @@ from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.seeding import local_seed, mix
 from fpgaprune.prune.split import split_validation
+from fpgaprune.prune.torch_masks import baked_copy
 from fpgaprune.quantise.course import Course
 from fpgaprune.quantise.fold import fold_batch_norm
 from fpgaprune.quantise.freeze import freeze
 from fpgaprune.quantise.joint import compress
 from fpgaprune.quantise.model import QuantisedModel
-from fpgaprune.quantise.plan import Plan, make_plan
+from fpgaprune.quantise.plan import Plan, make_plan, refuse_unfit_layers
 from fpgaprune.quantise.report import QuantiseReport, sparsity_of
 from fpgaprune.quantise.rounded import with_rounded_readers
 from fpgaprune.quantise.steps import QuantisedNetwork, keep_dead
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from fpgaprune.capture.network import Network
     from fpgaprune.capture.records import FloatArray
+    from fpgaprune.explained import FoldReport
     from fpgaprune.prune.data import Data
     from fpgaprune.quantise.compression import Saved
     from fpgaprune.quantise.recipe import QuantiseRecipe
@@ -47,13 +49,14 @@ def quantise(
     progress: bool = True,
     loss: Loss | None = None,
     metric: Metric | None = None,
+    device: str | torch.device | None = None,
     checkpoint: Path | None = None,
 ) -> QuantisedModel:
     """Return ``pruned`` in fixed point; equal arguments give equal models, bit for bit.
 
     Formats are chosen on the first samples of the training data. Weights that are zero stay zero while fine-tuning.
-    ``loss`` and ``metric`` default to those of ``fpgaprune.prune.training.train``. ``checkpoint`` is a folder that is
-    kept up to date after each epoch of fine-tuning; a call with the same arguments goes on from there.
+    ``loss``, ``metric`` and ``device`` are those of ``fpgaprune.prune.training.train``. ``checkpoint`` is a folder that
+    is kept up to date after each epoch of fine-tuning; a call with the same arguments goes on from there.
 
     Raises:
         InputError: the recipe does not fit the layers, or the data does not fit the model.
@@ -62,11 +65,10 @@ def quantise(
     """
     module = pruned.module if isinstance(pruned, PrunedModel) else pruned
     data = data if recipe.fine_tune is None else split_validation(data, recipe.fine_tune.validation)
-    network, folds = fold_batch_norm(capture(module, data.example()))
-    network = with_rounded_readers(network)
+    network, folds = _network(module, data)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
     freeze(network, plan)  # refuses sums that are too wide before time goes into training
-    course = _course(data, recipe, loss, metric, checkpoint, progress=progress)
+    course = _course(data, recipe, loss, metric, device, checkpoint, progress=progress)
     trained = _trained(network, plan, recipe, course)
     layers = freeze(trained.network, trained.plan)
     quantised = QuantisedModel(layers, network.outputs, recipe)
@@ -81,6 +83,24 @@ def quantise(
         pruning=pruned.report if isinstance(pruned, PrunedModel) else None,
     )
     return replace(quantised, report=report)
+
+
+def check_layers(model: nn.Module, data: Data, recipe: QuantiseRecipe) -> None:
+    """Refuse widths of layers that ``model`` has not, as ``quantise`` does, before it is pruned.
+
+    Raises:
+        InputError: the recipe has such.
+        UnsupportedError: the model holds an operation that cannot be translated exactly.
+    """
+    if recipe.layers:
+        network, _ = _network(baked_copy(model)[0], data)
+        refuse_unfit_layers(network, recipe)
+
+
+def _network(module: nn.Module, data: Data) -> tuple[Network, tuple[FoldReport, ...]]:
+    """Return what is quantised, and what folding changed."""
+    network, folds = fold_batch_norm(capture(module, data.example()))
+    return with_rounded_readers(network), folds
 
 
 def _samples(data: Data, recipe: QuantiseRecipe) -> OneOrMore[FloatArray]:
@@ -109,6 +129,7 @@ def _course(
     recipe: QuantiseRecipe,
     loss: Loss | None,
     metric: Metric | None,
+    device: str | torch.device | None,
     checkpoint: Path | None,
     *,
     progress: bool,
@@ -118,7 +139,7 @@ def _course(
         return None
     settings = replace(recipe.fine_tune, seed=mix(recipe.seed, recipe.fine_tune.seed))
     purpose = json.dumps(recipe.to_dict(), sort_keys=True)
-    return Course(data, settings, loss, metric, progress, checkpoint, purpose)
+    return Course(data, settings, loss, metric, progress, device, checkpoint, purpose)
 
 
 def _trained(network: Network, plan: Plan, recipe: QuantiseRecipe, course: Course | None) -> _Trained:

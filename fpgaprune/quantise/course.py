@@ -11,6 +11,8 @@ from fpgaprune.prune.training import train
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from fpgaprune.explained.history import History
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.objectives import Loss, Metric
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Course:
-    """The data, the settings and the objectives of a training, and whether it shows its progress.
+    """The data, the settings and the objectives of a training, whether it shows its progress, and where it runs.
 
     ``checkpoint`` is the folder that it is kept up to date in, and ``purpose`` what else it depends on.
     """
@@ -31,6 +33,7 @@ class Course:
     loss: Loss | None
     metric: Metric | None
     progress: bool
+    device: str | torch.device | None = None
     checkpoint: Path | None = None
     purpose: str = ""
 
@@ -48,6 +51,7 @@ class Course:
             after_step=after_step,
             loss=self.loss,
             metric=self.metric,
+            device=self.device,
             checkpoint=self.checkpoint,
             purpose=self.purpose,
             progress=self.progress,

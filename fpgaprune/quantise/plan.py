@@ -94,7 +94,7 @@ def make_plan(network: Network, traces: Mapping[str, FloatArray], recipe: Quanti
         UnsupportedError: a state or what a function reads has no format of its own.
     """
     widths = result_bits(network, recipe)
-    _check_layers(network, recipe, widths)
+    refuse_unfit_layers(network, recipe)
     _check_words(network, widths)
     weights = [_weight_choice(layer, recipe) for layer in network.every_layer if isinstance(layer, (Linear, Conv))]
     results = _result_choices(network, traces, widths, recipe)
@@ -217,11 +217,17 @@ def _check_words(network: Network, widths: Mapping[str, int]) -> None:
                 raise UnsupportedError(msg)
 
 
-def _check_layers(network: Network, recipe: QuantiseRecipe, widths: Mapping[str, int]) -> None:
+def refuse_unfit_layers(network: Network, recipe: QuantiseRecipe) -> None:
+    """Refuse widths of layers that do not exist or have nothing to set.
+
+    Raises:
+        InputError: the recipe has such.
+    """
+    widths = result_bits(network, recipe)
     given = given_formats(network)
     for name, own in recipe.layers.items():
         if name not in network.by_name:
-            msg = f"the recipe has widths for {name!r}, which is no layer{suggest(name, network.by_name)}"
+            msg = f"layers.{name} names no layer{suggest(name, network.by_name)}"
             raise InputError(msg)
         if own.weight_bits is not None and not isinstance(network.by_name[name], (Linear, Conv, Affine)):
             msg = f"layers.{name}.weight_bits must be left out: a {type(network.by_name[name]).__name__} has no weights"

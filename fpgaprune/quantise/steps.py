@@ -158,7 +158,7 @@ def keep_dead(network: QuantisedNetwork) -> Callable[[nn.Module], None]:
     @torch.no_grad()
     def zero(_: nn.Module) -> None:
         for parameter, entries in dead:
-            parameter.masked_fill_(entries, 0)
+            parameter.masked_fill_(entries.to(parameter.device), 0)
 
     return zero
 

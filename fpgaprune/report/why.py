@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from fpgaprune.explained import remarks
 from fpgaprune.report import wording
 from fpgaprune.report.panels import score_panel, sensitivity_panels, training_panels
 from fpgaprune.report.picture import data_uri
@@ -13,7 +14,7 @@ from fpgaprune.report.views import DesignView, MasksView, PictureView, Sensitivi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fpgaprune.explained import Explained, FoldReport, SensitivityCurves
+    from fpgaprune.explained import Explained, SensitivityCurves
     from fpgaprune.report.comparison import Comparison, Point
     from fpgaprune.report.inputs import InputReads
 
@@ -165,16 +166,4 @@ def _lines(explained: Explained) -> tuple[str, ...]:
     digits = [f"{wording.layer(name)} {wording.count(count)}" for name, count in quantising.digits.items()]
     if digits:
         lines.append(f"Signed digits of the integer weights: {', '.join(digits)}.")
-    return (*lines, *(_fold(fold) for fold in quantising.folds if fold.changes_sparsity))
-
-
-def _fold(fold: FoldReport) -> str:
-    parts = [
-        f"{what} from {wording.count(before)} to {wording.count(after)}"
-        for what, before, after in (
-            ("non-zero weights", fold.nonzeros_before, fold.nonzeros_after),
-            ("non-zero biases", fold.biases_before, fold.biases_after),
-        )
-        if before != after
-    ]
-    return wording.plain(f"Folding {fold.batch_norm} into {fold.layer} changed {wording.listed(parts)}.")
+    return (*lines, *map(wording.plain, remarks(explained)))

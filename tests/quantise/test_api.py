@@ -193,7 +193,7 @@ def test_a_removed_bias_does_not_come_back(data):
 
 def test_what_does_not_fit_is_refused_before_training(pruned, data, monkeypatch):
     monkeypatch.setattr(course, "train", lambda *_, **__: pytest.fail("it trained"))
-    with pytest.raises(InputError, match=r"widths for 'fc3', which is no layer \(did you mean 'fc"):
+    with pytest.raises(InputError, match=r"layers\.fc3 names no layer \(did you mean 'fc"):
         quantise(pruned, data, QuantiseRecipe(layers={"fc3": LayerBits(3)}, fine_tune=EPOCHS), progress=False)
     with pytest.raises(FormatError, match=r"^fc1: its sums may need"):
         quantise(pruned, data, QuantiseRecipe(weight_bits=32, input_bits=32, fine_tune=EPOCHS), progress=False)

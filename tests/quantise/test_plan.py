@@ -149,7 +149,7 @@ def test_layers_have_widths_of_their_own():
 @pytest.mark.parametrize(
     ("name", "own", "message"),
     [
-        ("fcc", LayerBits(3), r"the recipe has widths for 'fcc', which is no layer \(did you mean 'fc'\?\)"),
+        ("fcc", LayerBits(3), r"layers\.fcc names no layer \(did you mean 'fc'\?\)"),
         ("r", LayerBits(3), "layers.r.weight_bits must be left out: a Clip has no weights"),
         (
             "fc",

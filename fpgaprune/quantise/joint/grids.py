@@ -70,7 +70,7 @@ class DigitGrid(nn.Module):
         assert self.allotted is not None  # noqa: S101  # as its caller looked
         terms = expanded(x, int(self.allotted.max()))
         places = torch.arange(len(terms), device=x.device).reshape(-1, *([1] * x.ndim))
-        kept = (places < self.allotted) & (terms != 0)
+        kept = (places < self.allotted.to(x.device)) & (terms != 0)
         return (terms * kept).sum(0), kept.sum(0)
 
 
