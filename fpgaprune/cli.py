@@ -543,7 +543,7 @@ def import_report(
     )
 
 
-for command in (cli_recipes.init, cli_recipes.run, cli_recipes.sweep):
+for command in (cli_recipes.init, cli_recipes.run, cli_recipes.sweep, cli_recipes.search):
     app.command()(command)
 
 

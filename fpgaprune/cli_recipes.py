@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +68,32 @@ def sweep(
         msg = "--jobs counts processes of this machine; with --dask leave it out"
         raise InputError(msg)
     _exit(_swept(sweeping.read(recipe), out, jobs, dask, keep_going=keep_going), out)
+
+
+def search(
+    recipe: RecipeFile,
+    out: Out,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials in all; those of the recipe by default.")] = None,
+    jobs: Jobs = None,
+    dask: Annotated[str | None, typer.Option(help="The address of a Dask scheduler.")] = None,
+) -> None:
+    """Look for the best designs in the space of a recipe's table [search]; the same command goes on."""
+    from fpgaprune import sweep as sweeping
+
+    asked = sweeping.read_search(recipe)
+    if trials is not None:
+        asked = replace(asked, trials=trials)
+    where = sweeping.Where(jobs or sweeping.cores(), dask)
+    with sweeping.Watching(Console(stderr=True)) as watch:
+        found = sweeping.search(asked, out, where, watch)
+    console = Console()
+    told = (
+        f"{len(found.front.rows)} of {len(found.trials.rows)} trials are the best in {' and '.join(asked.objectives)}:"
+    )
+    console.print(told, soft_wrap=True)
+    sweeping.print_table(found.front, console)
+    for title, name in (("best", "front.csv"), ("all", "trials.csv"), ("designs of the best", "designs")):
+        console.print(f"{title}: {escape(str(out / name))}", soft_wrap=True)
 
 
 def _swept(asked: Sweep, out: Path, jobs: int | None, dask: str | None, *, keep_going: bool) -> Swept:

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
-from fpgaprune.paths import write_text
 from fpgaprune.store import Store, room
-from fpgaprune.sweep.designs import outcome
-from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers
+from fpgaprune.sweep.designs import DESIGNS, outcome
+from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers, working
 from fpgaprune.sweep.pages import write_pages
 from fpgaprune.sweep.plan import names, plan
 from fpgaprune.sweep.schedule import Scheduler, wanted
 from fpgaprune.sweep.state import STORE, begun, is_finished, write_logs, write_state
-from fpgaprune.sweep.table import Table, table_of
+from fpgaprune.sweep.table import Table, table_of, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,9 +89,11 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
         logs = write_logs(out, planned, called, failed)
         if failed and not keep_going:
             raise InputError(_told(failed, logs))
-        found = tuple(outcome(each, name, store, out, failed) for each, name in zip(planned, called, strict=True))
+        found = tuple(
+            outcome(each, name, store, out / DESIGNS, failed) for each, name in zip(planned, called, strict=True)
+        )
         table = table_of(found, asked.axes)
-        write_table(table, out)
+        write_table(table, out, TABLE)
         write_pages(found, out)
         if not failed:
             write_state(out, planned, called, finished=True)
@@ -105,16 +106,11 @@ def _performed(
     tasks = wanted(planned, store)
     if not tasks:
         return {}
-    return Scheduler(tasks, where.workers(store, asked.limits), watch, keep_going=keep_going).run()
+    with working(where.workers(store, asked.limits)) as workers:
+        return Scheduler(tasks, workers, watch, keep_going=keep_going).run()
 
 
 def _told(failed: Mapping[str, Report], logs: Mapping[str, Path]) -> str:
     report = next(iter(failed.values()))
     log = next(iter(logs.values()), None)
     return f"{report.error} (log: {log}; --keep-going makes the other designs all the same)"
-
-
-def write_table(table: Table, out: Path) -> None:
-    """Write a table as JSON, CSV and Markdown."""
-    for ending, text in (("json", table.to_json()), ("csv", table.to_csv()), ("md", table.to_markdown())):
-        write_text(out / f"{TABLE}.{ending}", text)

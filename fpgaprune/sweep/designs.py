@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from fpgaprune.paths import fresh_folder, identifier
 from fpgaprune.report import point_of
 from fpgaprune.resources import Kind
 from fpgaprune.sim import ProjectFolder
-from fpgaprune.sweep.stages import INFEASIBLE, PROJECT, REPORTS, VERDICT
+from fpgaprune.sweep.stages import ENERGY, INFEASIBLE, PROJECT, REPORTS, VERDICT
 from fpgaprune.sweep.state import report_of
 from fpgaprune.sweep.table import Outcome
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 DESIGNS = "designs"
 
 
-def outcome(planned: Planned, name: str, store: Store, out: Path, failed: Mapping[str, Report]) -> Outcome:
-    """Return what became of a point, its design being written into the folder of designs unless it is there.
+def outcome(planned: Planned, name: str, store: Store, designs: Path, failed: Mapping[str, Report]) -> Outcome:
+    """Return what became of a point, its design being written into the folder ``designs`` unless it is there.
 
     Raises:
         InputError: the folder cannot be written, or a result has gone from the store.
@@ -39,11 +40,17 @@ def outcome(planned: Planned, name: str, store: Store, out: Path, failed: Mappin
         return Outcome(name, settings, said="not made")
     if not (made / PROJECT).is_dir():
         return Outcome(name, settings, said=(made / INFEASIBLE).read_text(encoding="utf-8").strip())
-    folder = out / DESIGNS / f"{identifier(name)}-{made.name[:8]}"
-    extras = {VERDICT: found["simulate"], REPORTS: found.get("synthesise")}
+    folder = designs / f"{identifier(name)}-{made.name[:8]}"
+    extras = {VERDICT: found.get("simulate"), ENERGY: found.get("energy"), REPORTS: found.get("synthesise")}
     _copy(made / PROJECT, folder, {part: path / part for part, path in extras.items() if path is not None})
     kind = Kind.ESTIMATE if planned.point.recipe.synth is None else _KINDS[planned.point.recipe.synth.tool]
-    return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind))
+    return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind), energy_pj=_energy(folder))
+
+
+def _energy(folder: Path) -> float | None:
+    """Return the energy of an inference that is kept with a design, without that of standing still."""
+    path = folder / ENERGY
+    return float(json.loads(path.read_text(encoding="utf-8"))["dynamic_pj"]) if path.is_file() else None
 
 
 _KINDS = {"yosys": Kind.OPEN_SYNTHESIS, "vitis": Kind.CSYNTH, "vivado": Kind.POST_ROUTE}

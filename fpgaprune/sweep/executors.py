@@ -7,13 +7,14 @@ import os
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fpgaprune.errors import InputError, ToolError
 from fpgaprune.sweep.worker import Report, run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from fpgaprune.store import Store
@@ -39,6 +40,17 @@ class Workers(Protocol):
 
     def close(self, *, kill: bool = False) -> None:
         """Wait for what runs, or end it."""
+
+
+@contextmanager
+def working(workers: Workers) -> Iterator[Workers]:
+    """Close workers at the end of the block; what runs is ended where it ends with an error."""
+    try:
+        yield workers
+    except BaseException:
+        workers.close(kill=True)
+        raise
+    workers.close()
 
 
 class LocalWorkers:

@@ -56,8 +56,11 @@ def _tasks(recipe: Recipe, model: str, data: str) -> Mapping[str, Task]:
     label = _label(recipe)
     built = {"board": boards.to_data(boards.load(recipe.board)), "building": recipe.building.to_dict(), "label": label}
     found.add(Task("generate", built, found.keys("quantise", "samples")))
-    checked, limit = {"samples": recipe.csim.samples, "label": label}, {"timeout_s": recipe.csim.timeout_s}
+    checked = {"samples": recipe.csim.samples, "label": label}
+    limit: dict[str, object] = {"timeout_s": recipe.csim.timeout_s}
     found.add(Task("simulate", checked, found.keys("generate", "quantise", "samples"), limit))
+    if recipe.csim.energy:
+        found.add(Task("energy", {}, found.keys("generate"), limit))
     if recipe.synth is not None:
         tool = recipe.synth
         limit = {"timeout_s": tool.timeout_s or DEFAULT_TIMEOUT_S}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fpgaprune import board as boards
 from fpgaprune.errors import InputError, suggest
 from fpgaprune.prune import PruneRecipe, TrainSettings
-from fpgaprune.prune.checks import integer, known_keys, number, table, word
+from fpgaprune.prune.checks import flag, integer, known_keys, number, table, word
 from fpgaprune.quantise import QuantiseRecipe
 from fpgaprune.sweep.building import Building
 from fpgaprune.sweep.lines import located, within
@@ -18,7 +18,7 @@ from fpgaprune.toml import tables_of
 from fpgaprune.workspace import MOST_SAMPLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 TOOLS = ("yosys", "vitis", "vivado")
@@ -52,18 +52,22 @@ class Source:
 class Simulation:
     """The table ``[csim]``: how many test samples C-simulation runs on, and its limit of time.
 
+    With ``energy``, that of an inference is estimated from switching as well.
+
     Raises:
         InputError: a field has the wrong type or is out of its range.
     """
 
     samples: int = MOST_SAMPLES
     timeout_s: float = 1800.0
+    energy: bool = False
 
     def __post_init__(self) -> None:
         if integer("samples", self.samples, low=1) > MOST_SAMPLES:
             msg = f"samples must be at most {MOST_SAMPLES}, not {self.samples}"
             raise InputError(msg)
         number("timeout_s", self.timeout_s, low=1)
+        flag("energy", self.energy)
 
 
 @dataclass(frozen=True)
@@ -144,20 +148,29 @@ def read(path: Path) -> Sweep:
             line where that is known.
     """
     with tables_of(path) as tables, located(path):
-        for name in tables:
-            word("a table", name, _TABLES)
-        for name in _NEEDED:
-            if name not in tables:
-                msg = f"the table [{name}] is missing; `fpgaprune init` writes a recipe with all of them"
-                raise InputError(msg)
+        check_tables(tables)
         return _sweep(tables)
+
+
+def check_tables(tables: Mapping[str, Any]) -> None:
+    """Refuse tables of a file that are unknown or missing.
+
+    Raises:
+        InputError: there is such a table.
+    """
+    for name in tables:
+        word("a table", name, _TABLES)
+    for name in _NEEDED:
+        if name not in tables:
+            msg = f"the table [{name}] is missing; `fpgaprune init` writes a recipe with all of them"
+            raise InputError(msg)
 
 
 def _sweep(tables: Mapping[str, Any]) -> Sweep:
     asked = table("sweep", tables.get("sweep", {}))
     with within("sweep"):
         known_keys("the table", asked, ("grid", "points", "limits"))
-        grid = {name: _values(name, values) for name, values in _flat(table("grid", asked.get("grid", {}))).items()}
+        grid = {name: _values(name, values) for name, values in flat(table("grid", asked.get("grid", {}))).items()}
         limits = {
             name: number(f"limits.{name}", value, low=0)
             for name, value in table("limits", asked.get("limits", {})).items()
@@ -165,7 +178,7 @@ def _sweep(tables: Mapping[str, Any]) -> Sweep:
         chosen = list(_settings(grid, asked.get("points", [])))
     base = recipe_of(tables, {})  # wrong without any setting is told once, and as that
     with within("sweep"):
-        points = tuple(Point(settings, _set_in(tables, settings) if settings else base) for settings in chosen)
+        points = tuple(Point(settings, set_in(tables, settings) if settings else base) for settings in chosen)
     axes = tuple(dict.fromkeys(name for point in points for name in point.settings))
     return Sweep(points, axes, limits, tables)
 
@@ -181,7 +194,7 @@ def _settings(grid: Mapping[str, list[Any]], points: object) -> Iterator[dict[st
         raise InputError(msg)
     gridded = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())] if grid or not points else []
     seen: set[str] = set()
-    for settings in (*gridded, *map(_flat, points)):
+    for settings in (*gridded, *map(flat, points)):
         text = repr(sorted(settings.items()))
         if text not in seen:
             seen.add(text)
@@ -195,16 +208,23 @@ def _values(name: str, values: object) -> list[Any]:
     return values
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as one with dotted names: ``prune.sparsity`` needs no quotes in TOML."""
+def flat(
+    values: Mapping[str, Any], prefix: str = "", is_leaf: Callable[[Mapping[str, Any]], bool] = lambda _: False
+) -> dict[str, Any]:
+    """Return nested tables, but for leaves, as one with dotted names: ``prune.sparsity`` needs no quotes in TOML."""
     found: dict[str, Any] = {}
     for name, value in values.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+        inner = isinstance(value, dict) and not is_leaf(value)
+        found |= flat(value, f"{prefix}{name}.", is_leaf) if inner else {f"{prefix}{name}": value}
     return found
 
 
-def _set_in(tables: Mapping[str, Any], settings: Mapping[str, Any]) -> Recipe:
-    """Return the recipe of a point; an error is told of the first setting with which there is one."""
+def set_in(tables: Mapping[str, Any], settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with some fields set; an error is told of the first setting with which there is one.
+
+    Raises:
+        InputError: as `recipe_of`.
+    """
     so_far: dict[str, Any] = {}
     try:
         return recipe_of(tables, settings)

@@ -21,6 +21,10 @@ _MOST_LOSSES = 3
 """How often a worker may die of one task, by memory that runs out for instance, before it is the task's fault."""
 
 
+LAST = ("generate", "simulate", "energy", "synthesise")
+"""The stages of which a design has all results."""
+
+
 class Watch(Protocol):
     """What is told how far it is."""
 
@@ -34,12 +38,12 @@ class Watch(Protocol):
         """A task ended, well or not."""
 
 
-def wanted(planned: Iterable[Planned], store: Store) -> dict[str, Task]:
-    """Return the tasks by key whose results are missing and needed, each after what it needs."""
+def wanted(planned: Iterable[Planned], store: Store, stages: Iterable[str] = LAST) -> dict[str, Task]:
+    """Return the tasks by key whose results are missing and needed for some stages, each after what it needs."""
     found: dict[str, Task] = {}
     for each in planned:
         by_key = {task.key: task for task in each.tasks.values()}
-        for stage in ("generate", "simulate", "synthesise"):
+        for stage in stages:
             if stage in each.tasks:
                 _add(each.tasks[stage], by_key, store, found)
     return found
@@ -70,18 +74,13 @@ class Scheduler:
             InputError: a task asks for more of a resource than there is.
         """
         self._watch.planned(tuple(self._waiting.values()), self._workers.most)
-        try:
-            while self._waiting or self._running:
-                self._start_all()
-                if not self._running:
-                    break
-                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._end(self._running.pop(future), future)
-        except BaseException:
-            self._workers.close(kill=True)
-            raise
-        self._workers.close()
+        while self._waiting or self._running:
+            self._start_all()
+            if not self._running:
+                break
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._end(self._running.pop(future), future)
         return self.failed
 
     def _start_all(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fpgaprune import board as boards
-from fpgaprune import flow, sim, vendor, workspace, yosys
+from fpgaprune import energy, flow, sim, vendor, workspace, yosys
 from fpgaprune import prune as pruning
 from fpgaprune import quantise as quantising
 from fpgaprune.errors import InputError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from fpgaprune.sweep.task import Task
 
 MODEL, PROJECT, VERDICT, INFEASIBLE = "model", "project", "csim.json", "infeasible.txt"
+ENERGY = "energy.json"
 REPORTS = FOLDER
 
 
@@ -205,6 +207,19 @@ def _simulated(work: _Work, source: Path, out: Path) -> None:
         sim.store_verdict(verdict, out)
 
 
+def _energy(work: _Work) -> None:
+    source = work.needs["generate"] / PROJECT
+    if not source.is_dir():
+        shutil.copy(work.needs["generate"] / INFEASIBLE, work.out / INFEASIBLE)
+        return
+    with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
+        copy = Path(scratch) / PROJECT
+        shutil.copytree(source, copy)
+        found = energy.energy(sim.ProjectFolder.load(copy), timeout_s=work.means["timeout_s"])
+    text = json.dumps(energy.to_data(found), indent=1) + "\n"
+    (work.out / ENERGY).write_text(text, encoding="utf-8")
+
+
 def _synthesise(work: _Work) -> None:
     """Run where a run that was killed left its files: tools that take hours go on stage by stage."""
     source, tool = work.needs["generate"] / PROJECT, work.inputs["tool"]
@@ -231,5 +246,6 @@ _STAGES: Mapping[str, Callable[[_Work], None]] = {
     "quantise": _quantise,
     "generate": _generate,
     "simulate": _simulate,
+    "energy": _energy,
     "synthesise": _synthesise,
 }

@@ -11,6 +11,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.paths import identifier, is_empty, write_text
 from fpgaprune.store import Store, key_of, room
 from fpgaprune.sweep.code import code_digest
+from fpgaprune.sweep.schedule import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ def status(out: Path) -> Status:
     done, running = 0, []
     for point in data["points"]:
         keys |= {key: stage for stage, key in point["stages"].items()}
-        left = [key for stage, key in point["stages"].items() if stage in _LAST and not store.has(key)]
+        left = [key for stage, key in point["stages"].items() if stage in LAST and not store.has(key)]
         done += not left
         if any(store.is_locked(key) for key in point["stages"].values()):
             running.append(point["name"])
@@ -117,9 +118,6 @@ def status(out: Path) -> Status:
     logs = {path.stem for path in (out / FAILURES).glob("*.log")}
     failed = tuple(point["name"] for point in data["points"] if identifier(point["name"]) in logs)
     return Status(len(data["points"]), done, stages, tuple(running), failed)
-
-
-_LAST = ("generate", "simulate", "synthesise")
 
 
 def _read(out: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError, ToolError
+from fpgaprune.paths import write_text
 from fpgaprune.resources import AMOUNTS
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Outcome:
     folder: Path | None = None
     design: Point | None = None
     said: str = ""
+    energy_pj: float | None = None
 
 
 def table_of(outcomes: Sequence[Outcome], axes: Sequence[str]) -> Table:
@@ -148,6 +150,7 @@ def table_of(outcomes: Sequence[Outcome], axes: Sequence[str]) -> Table:
         *(Column(name, "blocks" if "ram" in name else "", kind) for name in AMOUNTS),
         Column("latency", "ns", kind),
         Column("interval", "cycles", kind),
+        Column("energy, dynamic", "pJ", "estimate"),
         Column("fits the board", "", kind),
         Column("C-simulation"),
         Column("said"),
@@ -170,10 +173,21 @@ def _row(outcome: Outcome, axes: Sequence[str], width: int) -> tuple[Any, ...]:
         *(resources.total(name) for name in AMOUNTS),
         round(resources.latency_ns, 6),
         resources.interval_cycles,
+        outcome.energy_pj,
         all(share <= 1 for share in resources.utilisation(design.board).values()),
         None if verdict is None else f"exact on {verdict.samples}" if verdict.exact else "NOT exact",
         outcome.said,
     )
+
+
+def write_table(table: Table, folder: Path, name: str) -> None:
+    """Write a table as JSON, CSV and Markdown.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    for ending, text in (("json", table.to_json()), ("csv", table.to_csv()), ("md", table.to_markdown())):
+        write_text(folder / f"{name}.{ending}", text)
 
 
 def shown(value: object) -> str:

@@ -19,11 +19,17 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "quantise": ("fpgaprune.quantise",),
     "generate": ("fpgaprune.flow",),
     "simulate": ("fpgaprune.flow", "fpgaprune.sim"),
+    "energy": ("fpgaprune.flow", "fpgaprune.energy"),
     "synthesise": ("fpgaprune.flow", "fpgaprune.yosys", "fpgaprune.vendor"),
 }
 """What the result of each stage depends on in the code, stages in the order in which a point goes through them."""
 
-_DATA = {"generate": ("templates", "boards"), "simulate": ("templates",), "synthesise": ("templates",)}
+_DATA = {
+    "generate": ("templates", "boards"),
+    "simulate": ("templates",),
+    "energy": ("templates",),
+    "synthesise": ("templates",),
+}
 
 
 @dataclass(frozen=True)

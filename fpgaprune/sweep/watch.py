@@ -40,6 +40,7 @@ class Watching:
         self._workers, self._running = 1, Counter[str]()
         self._said = time.monotonic()
         self._total = 0
+        self._id = self._bar.add_task("planning", total=None, left="")
 
     def __enter__(self) -> Watching:
         self._bar.start()
@@ -49,10 +50,11 @@ class Watching:
         self._bar.stop()
 
     def planned(self, tasks: Sequence[Task], workers: int) -> None:
-        """Begin with all that is to be done."""
+        """Add what is to be done."""
         self._left.update(task.stage for task in tasks)
-        self._total, self._workers = len(tasks), max(1, min(workers, len(tasks)))
-        self._id = self._bar.add_task("sweep", total=len(tasks), left="")
+        self._total += len(tasks)
+        self._workers = max(1, min(workers, len(tasks)))
+        self._bar.update(self._id, total=self._total)
 
     def started(self, task: Task) -> None:
         """Show a task as running."""

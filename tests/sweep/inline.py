@@ -42,6 +42,8 @@ class Quiet:
 class Here:
     """Says that the work is done in this process."""
 
+    jobs = 1
+
     def workers(self, store, limits):
         from pathlib import Path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fpgaprune.sweep import read
+from fpgaprune.sweep import read, read_search
 from fpgaprune.sweep.building import Building
 from tests.sweep.conftest import RECIPE
 
@@ -18,8 +18,10 @@ TEXT = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
 
 
 def test_grid_of_the_docs_is_read(recipe):
-    (block,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
-    assert len(read(recipe(block, base=RECIPE)).points) == 3 * 2 * 2 * 3 + 1
+    grid, search = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    assert len(read(recipe(grid, base=RECIPE)).points) == 3 * 2 * 2 * 3 + 1
+    folded = RECIPE.replace('strategy = "multiply"', 'strategy = "folded"\nreuse = 4')
+    assert read_search(recipe(search, base=folded)).objectives == ("accuracy", "lut")
 
 
 def test_python_of_the_docs_imports_what_there_is():

@@ -8,7 +8,7 @@ import pytest
 
 from fpgaprune.errors import InputError
 from fpgaprune.paths import resource
-from fpgaprune.sweep import read
+from fpgaprune.sweep import Range, read, read_search
 from fpgaprune.sweep.lines import line_of, lines_of
 from tests.sweep.conftest import GRID, RECIPE
 
@@ -156,3 +156,4 @@ def test_recipe_of_init_holds_with_and_without_its_comments(tmp_path):
     found = read(path)
     assert len(found.points) == 5 * 2 * 2 * 3 + 1
     assert found.limits == {"licences": 1.0}
+    assert read_search(path).space["prune.layers.fc1"] == Range(0.7, 0.98)

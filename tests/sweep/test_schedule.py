@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from fpgaprune.errors import InputError
+from fpgaprune.sweep.executors import working
 from fpgaprune.sweep.schedule import Scheduler
 from fpgaprune.sweep.task import Task
 from fpgaprune.sweep.worker import Report
@@ -48,7 +49,6 @@ def test_needs_come_first_and_points_are_finished_before_others_begin():
     assert Scheduler(_tasks(), workers, Quiet(), keep_going=False).run() == {}
     assert workers.began.index("train") < workers.began.index("quantise")
     assert sorted(workers.began) == ["prune", "prune", "quantise", "train"]
-    assert workers.killed is False
 
 
 def test_failure_takes_along_what_needs_it_and_nothing_else():
@@ -96,9 +96,16 @@ def test_resources_bound_what_runs_at_once():
 def test_more_than_there_is_of_a_resource_is_refused():
     task = Task("synthesise", {}, resources={"licences": 3})
     workers = Fake(limits={"licences": 2})
-    with pytest.raises(InputError, match=r"takes 3 licences, but sweep\.limits\.licences is 2"):
+    refused = pytest.raises(InputError, match=r"takes 3 licences, but sweep\.limits\.licences is 2")
+    with refused, working(workers):
         Scheduler({task.key: task}, workers, Quiet(), keep_going=False).run()
     assert workers.killed is True
+
+
+def test_workers_end_with_what_they_are_used_for():
+    with working(Fake()) as workers:
+        pass
+    assert workers.killed is False
 
 
 def test_code_digest_depends_on_what_is_imported_alone():
