@@ -51,7 +51,8 @@ def _tasks(recipe: Recipe, model: str, data: str) -> Mapping[str, Task]:
     found.add(Task("samples", {"data": data}, means=means))
     if recipe.train is not None:
         found.add(Task("train", common | {"settings": plain(asdict(recipe.train))}, means=means))
-    found.add(Task("prune", common | {"recipe": recipe.prune.to_dict()}, found.keys("train"), means))
+    pruned = common | {"recipe": recipe.prune.to_dict(), "sensitivity": recipe.report.sensitivity}
+    found.add(Task("prune", pruned, found.keys("train"), means))
     found.add(Task("quantise", common | {"recipe": recipe.quantise.to_dict()}, found.keys("prune"), means))
     label = _label(recipe)
     built = {"board": boards.to_data(boards.load(recipe.board)), "building": recipe.building.to_dict(), "label": label}

@@ -94,6 +94,20 @@ class Synthesis:
 
 
 @dataclass(frozen=True)
+class Reporting:
+    """The table ``[report]``: with ``sensitivity``, the accuracy with each layer pruned alone is measured for it.
+
+    Raises:
+        InputError: the field has the wrong type.
+    """
+
+    sensitivity: bool = False
+
+    def __post_init__(self) -> None:
+        flag("sensitivity", self.sensitivity)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that one design comes from; ``board`` is the name or the TOML file of a board.
 
@@ -109,6 +123,7 @@ class Recipe:
     train: TrainSettings | None = None
     csim: Simulation = field(default_factory=Simulation)
     synth: Synthesis | None = None
+    report: Reporting = field(default_factory=Reporting)
 
 
 @dataclass(frozen=True)
@@ -132,7 +147,7 @@ class Sweep:
     tables: Mapping[str, Any]
 
 
-_TABLES = ("model", "data", "train", "prune", "quantise", "generate", "csim", "synth", "sweep", "search")
+_TABLES = ("model", "data", "train", "prune", "quantise", "generate", "csim", "synth", "report", "sweep", "search")
 _NEEDED = ("model", "data", "prune", "generate")
 _SEED = "seed"
 """An axis of its own: the seeds of the first weights, of training, pruning and quantisation together."""
@@ -266,7 +281,9 @@ def recipe_of(tables: Mapping[str, Any], settings: Mapping[str, Any]) -> Recipe:
         csim = _built(Simulation, parts["csim"])
     with within("synth"):
         synth = _built(Synthesis, parts["synth"]) if "synth" in given else None
-    return Recipe(model, data, prune, quantise, board, building, train, csim, synth)
+    with within("report"):
+        report = _built(Reporting, parts["report"])
+    return Recipe(model, data, prune, quantise, board, building, train, csim, synth, report)
 
 
 def _set(tables: dict[str, Any], name: str, value: object) -> None:

@@ -146,14 +146,16 @@ def _prune(work: _Work) -> None:
     if "train" in work.needs:
         model = pruning.load(work.needs["train"] / MODEL, model).module
     recipe = pruning.PruneRecipe.from_dict(work.inputs["recipe"])
-    pruned = pruning.prune(model, work.data, recipe, device=work.inputs["device"], progress=False)
+    levels = pruning.SENSITIVITY_LEVELS if work.inputs["sensitivity"] else ()
+    pruned = pruning.prune(model, work.data, recipe, device=work.inputs["device"], progress=False, explain=levels)
     pruning.save(pruned, work.out / MODEL)
 
 
 def _quantise(work: _Work) -> None:
     pruned = pruning.load(work.needs["prune"] / MODEL, work.model)
     recipe = quantising.QuantiseRecipe.from_dict(work.inputs["recipe"])
-    quantising.save(quantising.quantise(pruned, work.data, recipe, progress=False), work.out / MODEL)
+    model = quantising.quantise(pruned, work.data, recipe, progress=False, device=work.inputs["device"])
+    quantising.save(model, work.out / MODEL)
 
 
 def _generate(work: _Work) -> None:
