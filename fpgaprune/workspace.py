@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "fpgaprune-workspace-2"
 _NAME = "workspace.json"
+_SAMPLES = "samples_"
 MOST_SAMPLES = 1000
 """Test samples kept with a model."""
 
@@ -62,10 +64,28 @@ def save(
         pruning.save(pruned, staging / "pruned")
         quantising.save(workspace.quantised, staging / "quantised")
         save_samples(workspace.samples, staging)
-        data = {"schema": SCHEMA, "label": workspace.label}
-        (staging / _NAME).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        _write_manifest(staging, workspace.label)
         for name, text in (extras or {}).items():
             (staging / name).write_text(text, encoding="utf-8")
+
+
+def assemble(folder: Path, pruned: Path, quantised: Path, samples: Path, label: str) -> None:
+    """Write a new folder as `save` does, from folders that hold its parts.
+
+    Raises:
+        InputError: the folder exists, or it cannot be written.
+    """
+    with fresh_folder(folder) as staging:
+        shutil.copytree(pruned, staging / "pruned")
+        shutil.copytree(quantised, staging / "quantised")
+        for path in samples.glob(f"{_SAMPLES}*.npy"):
+            shutil.copy(path, staging / path.name)
+        _write_manifest(staging, label)
+
+
+def _write_manifest(folder: Path, label: str) -> None:
+    data = {"schema": SCHEMA, "label": label}
+    (folder / _NAME).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> Workspace:
@@ -96,7 +116,7 @@ def load_samples(folder: Path, inputs: int) -> OneOrMore[FloatArray]:
 
 def _samples_path(folder: Path, place: int) -> Path:
     """Return the file of the samples of an input, whose place counts from 0."""
-    return folder / f"samples_{place}.npy"
+    return folder / f"{_SAMPLES}{place}.npy"
 
 
 def _load_samples(path: Path) -> FloatArray:

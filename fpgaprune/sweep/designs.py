@@ -6,11 +6,12 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+from fpgaprune import workspace
 from fpgaprune.paths import fresh_folder, identifier
 from fpgaprune.report import point_of
 from fpgaprune.resources import Kind
 from fpgaprune.sim import ProjectFolder
-from fpgaprune.sweep.stages import ENERGY, INFEASIBLE, PROJECT, REPORTS, VERDICT
+from fpgaprune.sweep.stages import ENERGY, INFEASIBLE, MODEL, PROJECT, REPORTS, VERDICT
 from fpgaprune.sweep.state import report_of
 from fpgaprune.sweep.table import Outcome
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from fpgaprune.sweep.plan import Planned
     from fpgaprune.sweep.worker import Report
 
-DESIGNS = "designs"
+DESIGNS, MODELS = "designs", "models"
 
 
 def outcome(planned: Planned, name: str, store: Store, designs: Path, failed: Mapping[str, Report]) -> Outcome:
-    """Return what became of a point, its design being written into the folder ``designs`` unless it is there.
+    """Return what became of a point, its design being written into the folder ``designs``, its network beside it.
 
     Raises:
         InputError: the folder cannot be written, or a result has gone from the store.
@@ -41,10 +42,24 @@ def outcome(planned: Planned, name: str, store: Store, designs: Path, failed: Ma
     if not (made / PROJECT).is_dir():
         return Outcome(name, settings, said=(made / INFEASIBLE).read_text(encoding="utf-8").strip())
     folder = designs / f"{identifier(name)}-{made.name[:8]}"
+    _copy_model(planned, found, designs.parent / MODELS)
     extras = {VERDICT: found.get("simulate"), ENERGY: found.get("energy"), REPORTS: found.get("synthesise")}
     _copy(made / PROJECT, folder, {part: path / part for part, path in extras.items() if path is not None})
     kind = Kind.ESTIMATE if planned.point.recipe.synth is None else _KINDS[planned.point.recipe.synth.tool]
     return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind), energy_pj=_energy(folder))
+
+
+def _copy_model(planned: Planned, found: Mapping[str, Path | None], models: Path) -> None:
+    """Copy the network of a point, for `fpgaprune generate` and `fit`, unless another design of it did."""
+    pruned, quantised, samples = (found[stage] for stage in ("prune", "quantise", "samples"))
+    if pruned is None or quantised is None or samples is None:
+        return  # they were damaged after the design was made, and it no longer needs them
+    settings = {name: value for name, value in planned.point.settings.items() if not name.startswith("generate.")}
+    called = identifier("_".join(f"{name.rpartition('.')[2]}_{value}" for name, value in settings.items()) or "model")
+    folder = models / f"{called}-{quantised.name[:8]}"
+    if not folder.exists():
+        label = str(planned.tasks["generate"].inputs["label"])
+        workspace.assemble(folder, pruned / MODEL, quantised / MODEL, samples, label)
 
 
 def _energy(folder: Path) -> float | None:

@@ -95,7 +95,7 @@ def names(points: Sequence[Point], axes: Sequence[str]) -> tuple[str, ...]:
     short = _short(varied)
     found = [
         ", ".join(f"{short[axis]} {_shown(point.settings[axis])}" for axis in varied if axis in point.settings)
-        or "as the recipe says"
+        or "design"
         for point in points
     ]
     if len(set(found)) < len(found):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fpgaprune import workspace
 from fpgaprune.errors import InputError
 from fpgaprune.sim import ProjectFolder, csim
 from fpgaprune.store import Store, about
@@ -93,6 +94,33 @@ def test_designs_are_projects_that_may_be_simulated_again(grid):
     project = ProjectFolder.load(folders[0])
     assert project.edited() == ()
     assert csim(project).exact
+
+
+@pytest.mark.needs("g++", "make")
+def test_models_may_be_generated_from_again(grid):
+    models = sorted((grid[0] / "out" / "models").iterdir())
+    assert [folder.name.rpartition("-")[0] for folder in models] == ["sparsity_0_5", "sparsity_0_75"]
+    found = workspace.load(models[1])
+    assert found.label == "0.75"
+    assert found.samples.shape == (50, 8)
+    assert found.quantised.report.explained.pruning is not None
+
+
+@pytest.mark.needs("g++", "make")
+def test_vendor_tool_counts_in_place_of_estimates(recipe, place, monkeypatch):
+    fakes = Path(__file__).parent.parent / "fakes"
+    monkeypatch.setenv("FPGAPRUNE_VITIS", str(fakes / "vitis_hls"))
+    monkeypatch.setenv("FAKE_CALLS", str(place / "calls"))
+    path = recipe("\n[synth]\ntool = 'vitis'\n[synth.resources]\nlicences = 1\n[sweep.limits]\nlicences = 1\n")
+    swept, stages = _swept(path, place / "out")
+    assert stages[-1] == "synthesise"
+    kinds = {column.name: column.kind for column in swept.table.columns}
+    assert kinds["lut"] == "csynth"
+    assert swept.table.column("lut")[0] > 0
+    calls = (place / "calls").read_text()
+    _swept(path, place / "out")
+    assert (place / "calls").read_text() == calls
+    assert not list((place / "out" / "store" / "running").iterdir())
 
 
 @pytest.mark.needs("g++", "make")
