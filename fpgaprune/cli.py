@@ -399,7 +399,7 @@ def energy(
 @app.command()
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Generated projects.", show_default=False)],
-    html: Annotated[Path | None, typer.Option(help="Write a page as well.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page as well, with the folders on its way.")] = None,
     kind: Annotated[
         Kind, typer.Option(help="Which numbers to compare: estimates, or what synth or import-report left in each.")
     ] = Kind.ESTIMATE,
@@ -525,11 +525,14 @@ def import_report(
     """Keep a report that a vendor's tool wrote elsewhere beside the project that it is of."""
     from fpgaprune.sim import ProjectFolder
     from fpgaprune.vendor import import_report as imported
-    from fpgaprune.vendor import to_data
+    from fpgaprune.vendor import replaced, stored, to_data
 
-    measurement = imported(ProjectFolder.load(folder), file)
+    project = ProjectFolder.load(folder)
+    before = [kept for kind in Kind if (kept := stored(project, kind)) is not None]
+    measurement = imported(project, file)
+    gone = replaced(before, measurement)
     if as_json:
-        _print_json(to_data(measurement))
+        _print_json(to_data(measurement) | {"replaced": gone})
         return
     source = measurement.sources[-1]
     tie = (
@@ -541,6 +544,8 @@ def import_report(
         escape(f"{file}: {', '.join(source.says)}, {measurement.kind.value} of {measurement.tool}; tied {tie}"),
         soft_wrap=True,
     )
+    if gone:
+        _console().print(escape(f"it replaces {', '.join(gone)}"), soft_wrap=True)
 
 
 for command in (cli_recipes.init, cli_recipes.run, cli_recipes.sweep, cli_recipes.search):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from fpgaprune.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -95,6 +96,16 @@ def unique_identifiers(names: Iterable[str], *, reserved: Iterable[str] = ()) ->
         taken.add(word.lower())
         result[name] = word
     return result
+
+
+def distinct_labels(designs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a label for each (label, folder): its own if no other has it, else its folder's name, at last its path."""
+    labels = [label for label, _ in designs]
+    for called in (lambda path: path.name, str):
+        often = Counter(labels)
+        named = [called(Path(folder).resolve()) for _, folder in designs]
+        labels = [name if often[label] > 1 else label for label, name in zip(labels, named, strict=True)]
+    return labels
 
 
 @contextmanager

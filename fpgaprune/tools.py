@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -119,3 +120,12 @@ def _end(process: subprocess.Popen[str]) -> None:
 def tail(text: str, lines: int = 12) -> str:
     """Return the last lines of a log, for an error message."""
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+_ERROR = re.compile(r"^.*(?:%Error|\berror:).*$", re.MULTILINE)
+
+
+def failure(text: str) -> str:
+    """Return what a log of a build says of its failure: the first error, which tells the cause, and the last lines."""
+    last, first = tail(text), _ERROR.search(text)
+    return last if first is None or first[0].strip() in last else f"{first[0].strip()}\n…\n{last}"

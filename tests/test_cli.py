@@ -132,10 +132,10 @@ def test_the_whole_path_from_a_recipe_to_a_comparison(here, run):
     code, out, _ = run("estimate", "pynq", "--json")
     assert json.loads(out)["kind"] == "estimate"
     assert "estimate" in run("estimate", "pynq")[1]
-    code, out, _ = run("compare", "pynq", "--html", "page.html", "--json")
+    code, out, _ = run("compare", "pynq", "--html", "pages/new/page.html", "--json")
     assert code == 0
     assert json.loads(out)["points"][0]["verdict"]["exact"] is True
-    assert "</html>" in (here / "page.html").read_text()
+    assert "</html>" in (here / "pages/new/page.html").read_text()
 
 
 def test_structures_in_a_recipe_and_what_they_cut_out(here, run):

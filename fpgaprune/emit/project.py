@@ -53,12 +53,13 @@ class Project:
         """Return one SHA-256 over all paths and texts; the same input to the generator gives the same digest."""
         return sha256("".join(f"{path}\0{sha256(text)}\n" for path, text in self.files.items()))
 
-    def write(self, folder: Path, *, force: bool = False) -> Path:
-        """Write all files into a new folder in one step and return it.
+    def write(self, folder: Path | str, *, force: bool = False) -> Path:
+        """Write all files into a new folder in one step and return its path.
 
         Raises:
             InputError: the folder exists and ``force`` is not set, or it cannot be written.
         """
+        folder = Path(folder)
         with fresh_folder(folder, force=force) as staging:
             for path, text in self.files.items():
                 target = staging / path

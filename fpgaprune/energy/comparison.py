@@ -11,6 +11,7 @@ from fpgaprune.emit.vectors import to_text
 from fpgaprune.energy.estimate import energy
 from fpgaprune.energy.values import PARTS, to_data
 from fpgaprune.errors import InputError
+from fpgaprune.paths import distinct_labels
 from fpgaprune.sim import DEFAULT_TIMEOUT_S
 from fpgaprune.sim.csim import stored_inputs
 from fpgaprune.sim.inputs import load_inputs
@@ -133,10 +134,8 @@ def energies(
         raise InputError(msg)
     _refuse_others([(folder.design.board, folder.design.clock_ns) for folder in folders])  # before any of them is built
     points = [_point(folder, inputs, timeout_s) for folder in folders]
-    often = Counter(point.label for point in points)
-    return EnergyComparison(
-        tuple(replace(point, label=point.folder) if often[point.label] > 1 else point for point in points)
-    )
+    labels = distinct_labels([(point.label, point.folder) for point in points])
+    return EnergyComparison(tuple(replace(point, label=label) for point, label in zip(points, labels, strict=True)))
 
 
 def _point(folder: ProjectFolder, inputs: Path | None, timeout_s: float) -> EnergyPoint:

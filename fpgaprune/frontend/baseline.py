@@ -129,7 +129,7 @@ def compile_baseline(model_graph: Any, folder: Path, *, timeout_s: float = 600.0
     tools.require("g++")
     done = tools.run(["bash", "build_lib.sh"], cwd=folder, timeout_s=timeout_s)
     if done.returncode:
-        msg = f"the stock hls4ml project in {folder} does not compile:\n{tools.tail(done.stdout + done.stderr)}"
+        msg = f"the stock hls4ml project in {folder} does not compile:\n{tools.failure(done.stdout + done.stderr)}"
         raise ToolError(msg)
     name = model_graph.config.get_project_name()
     (output,) = model_graph.get_output_variables()

@@ -52,7 +52,7 @@ def quantise(
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
 ) -> QuantisedModel:
-    """Return ``pruned`` in fixed point; equal arguments give equal models, bit for bit.
+    """Return ``pruned``, or a model that others pruned, in fixed point; equal arguments give equal models, bit for bit.
 
     Formats are chosen on the first samples of the training data. Weights that are zero stay zero while fine-tuning.
     ``loss``, ``metric`` and ``device`` are those of ``fpgaprune.prune.training.train``. ``checkpoint`` is a folder that
@@ -63,7 +63,7 @@ def quantise(
         UnsupportedError: the model holds an operation that cannot be translated exactly.
         FormatError: a sum may exceed the 53 bits up to which the float64 reference is exact.
     """
-    module = pruned.module if isinstance(pruned, PrunedModel) else pruned
+    module = pruned.module if isinstance(pruned, PrunedModel) else baked_copy(pruned)[0]
     data = data if recipe.fine_tune is None else split_validation(data, recipe.fine_tune.validation)
     network, folds = _network(module, data)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
+from fpgaprune.paths import distinct_labels
 from fpgaprune.report.facts import layer_facts
 from fpgaprune.report.inputs import input_reads
 from fpgaprune.report.judge import THRESHOLD, Finding, Outcome, findings, outcome, pairs
@@ -234,7 +234,7 @@ def compare(
         raise InputError(msg)
     refuse_unmeasured(folders, kind)
     points = [point_of(folder, kind) for folder in folders]
-    labelled = tuple(map(_labelled, points, _labels(points)))
+    labelled = tuple(map(_labelled, points, distinct_labels([(point.label, point.folder) for point in points])))
     found = Comparison(labelled, threshold, measured=measured_kinds(folders) if kind is Kind.ESTIMATE else ())
     if not stock:
         return found
@@ -244,16 +244,6 @@ def compare(
 
 def _labelled(point: Point, label: str) -> Point:
     return replace(point, label=label)
-
-
-def _labels(points: Sequence[Point]) -> list[str]:
-    """Return a label for each point: its own if no other has it, else its folder's name, and at last its path."""
-    labels = [point.label for point in points]
-    for called in (lambda path: path.name, str):
-        often = Counter(labels)
-        named = [called(Path(point.folder).resolve()) for point in points]
-        labels = [name if often[label] > 1 else label for label, name in zip(labels, named, strict=True)]
-    return labels
 
 
 def point_of(folder: ProjectFolder, kind: Kind = Kind.ESTIMATE) -> Point:

@@ -110,15 +110,20 @@ def _chosen_line(
 
 
 def print_boards(boards: Sequence[Board], console: Console) -> None:
-    """Print the part, the default clock and the resources of boards."""
+    """Print the part, the default clock, the resources and, where it is published, the static power of boards."""
     columns = [
         Column(Text("part"), words=True),
-        *_numbers("clock [ns]", *(wording.AMOUNT_NAMES[name] for name in AMOUNTS)),
+        *_numbers("clock [ns]", *(wording.AMOUNT_NAMES[name] for name in AMOUNTS), "static [W]"),
     ]
     lines = [
         _line(
             foreign(board.name, console),
-            (board.part, f"{board.clock_ns:g}", *(wording.count(getattr(board.resources, name)) for name in AMOUNTS)),
+            (
+                board.part,
+                f"{board.clock_ns:g}",
+                *(wording.count(getattr(board.resources, name)) for name in AMOUNTS),
+                wording.NOTHING if board.static_w is None else f"{board.static_w:g}",
+            ),
         )
         for board in boards
     ]

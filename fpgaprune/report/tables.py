@@ -49,7 +49,7 @@ def print_tables(
         table.add_column(corner, overflow="fold", max_width=_LABEL_WIDTH)
         for place in places:
             column = columns[place]
-            width = None if column.words else _HEADER_WIDTH
+            width = None if column.words else _width(columns, lines, place)  # heads are folded, numbers never
             justify: Literal["left", "right"] = "left" if column.words else "right"
             table.add_column(column.head, justify=justify, overflow="fold", max_width=width)
         for line in lines:

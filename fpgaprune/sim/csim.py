@@ -104,14 +104,14 @@ def build(path: Path, target: str, timeout_s: float, jobs: int | None = None) ->
     """Build a testbench of the project's Makefile and return the program.
 
     Raises:
-        ToolError: no make or compiler, or it failed; the message ends with the last lines of its log.
+        ToolError: no make or compiler, or it failed; the message has the first error and the last lines of its log.
     """
     compiler = tools.require("g++")
     at_once = str(jobs or os.cpu_count() or 1)
     command: list[str | Path] = [tools.require("make"), "-j", at_once, f"CXX={compiler}", f"build/{target}"]
     result = tools.run(command, cwd=path / "sim", timeout_s=timeout_s)
     if result.returncode:
-        msg = f"the C++ of {path} does not compile:\n{tools.tail(result.stderr)}"
+        msg = f"the C++ of {path} does not compile:\n{tools.failure(result.stderr)}"
         raise ToolError(msg)
     return path / "sim" / "build" / target
 

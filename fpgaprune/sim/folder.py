@@ -27,6 +27,10 @@ _LARGEST = 1 << 30
 """Bytes beyond which a manifest or a graph is not read."""
 
 
+_KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value", type(None): "null"}
+"""What JSON holds beside objects, in words."""
+
+
 @dataclass(frozen=True)
 class ProjectFolder:
     """A project on disk: its folder, its manifest, and the design that it was generated from."""
@@ -45,10 +49,14 @@ class ProjectFolder:
         text = _read(path / NAME, f"{path} is not a generated project: it has no {NAME}")
         try:
             manifest = json.loads(text)
-            schema = manifest["schema"]
-        except (ValueError, KeyError, TypeError) as error:
-            msg = f"{path / NAME} is not a manifest: {error}"
+        except (ValueError, RecursionError) as error:
+            msg = f"{path / NAME} is no JSON: {error}; generate the project again"
             raise InputError(msg) from error
+        if not isinstance(manifest, dict) or "schema" not in manifest:
+            held = "has no 'schema'" if isinstance(manifest, dict) else f"is a {_KINDS[type(manifest)]}, no object"
+            msg = f"{path / NAME} is not the manifest of a project: it {held}; generate the project again"
+            raise InputError(msg)
+        schema = manifest["schema"]
         if schema != SCHEMA:
             msg = f"{path / NAME} has schema {schema!r}, this version reads {SCHEMA!r}; generate the project again"
             raise InputError(msg)

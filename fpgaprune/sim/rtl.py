@@ -154,7 +154,7 @@ def _build(
     command: list[str | Path] = [tools.require("verilator"), *_FLAGS, "bench.v", "bench.cpp", *paths]
     result = tools.run(command, cwd=folder, timeout_s=timeout_s)
     if result.returncode:
-        msg = f"Verilator does not build the Verilog:\n{tools.tail(result.stderr)}"
+        msg = f"Verilator does not build the Verilog:\n{tools.failure(result.stdout + result.stderr)}"
         raise ToolError(msg)
     return folder / "build" / "Vbench"
 

@@ -1,7 +1,16 @@
 """Vendor tools: run Vitis and Vivado on a project, read their reports, and keep what they say: folder → Resources."""
 
 from fpgaprune.vendor.installs import Maker, find, missing
-from fpgaprune.vendor.measurement import Measurement, import_report, measurements, resources, store, stored, to_data
+from fpgaprune.vendor.measurement import (
+    Measurement,
+    import_report,
+    measurements,
+    replaced,
+    resources,
+    store,
+    stored,
+    to_data,
+)
 from fpgaprune.vendor.reading import parse, read
 from fpgaprune.vendor.synth import DEFAULT_TIMEOUT_S, synth
 
@@ -15,6 +24,7 @@ __all__ = [
     "missing",
     "parse",
     "read",
+    "replaced",
     "resources",
     "store",
     "stored",

@@ -18,7 +18,7 @@ from fpgaprune.vendor.tie import Identity, check, refuse_edited
 from fpgaprune.vendor.values import NOTHING, Counts, Cycles, Power, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from fpgaprune.lower import Lowered
@@ -251,6 +251,12 @@ def _path(folder: Path, kind: Kind) -> Path:
 def store(project: ProjectFolder, measurement: Measurement) -> None:
     """Keep a measurement in its project's folder."""
     write_text(_path(project.path, measurement.kind), json.dumps(to_data(measurement), indent=1) + "\n")
+
+
+def replaced(before: Iterable[Measurement], after: Measurement) -> tuple[str, ...]:
+    """Return the names of the reports of a kind that were kept ``before`` and that the last one took the place of."""
+    known = [source for each in before if each.kind is after.kind for source in each.sources]
+    return tuple(source.name for source in known if source not in after.sources[:-1])
 
 
 def forget(project: ProjectFolder, kind: Kind) -> None:

@@ -140,6 +140,12 @@ def test_writing_refuses_an_existing_folder_and_leaves_it_alone(tmp_path):
         assert (tmp_path / "net" / "mine").read_text() == "keep"
 
 
+def test_a_path_may_be_text(tmp_path):
+    path = project(tiny()).write(str(tmp_path / "net"))
+    assert path == tmp_path / "net"
+    assert (path / "fpgaprune.json").exists()
+
+
 def test_force_replaces_a_project(tmp_path):
     path = project(tiny()).write(tmp_path / "net")
     (path / "mine").write_text("gone")

@@ -112,6 +112,16 @@ def test_no_line_is_wider_than_the_console(three, width):
     assert "static" in stream.getvalue()
 
 
+def test_equal_labels_become_names_of_folders_and_then_paths(tmp_path):
+    one, two, three = (
+        written(tmp_path / path, sparsity) for path, sparsity in (("x/a", 0.5), ("y/a", 0.5), ("b", 0.8))
+    )
+    labels = {point.label for point in energies([one, two, three]).points}
+    assert labels == {str((tmp_path / "x/a").resolve()), str((tmp_path / "y/a").resolve()), "80%"}
+    same = written(tmp_path / "c", 0.8)
+    assert {point.label for point in energies([three, same]).points} == {"b", "c"}
+
+
 def test_the_same_inputs_are_for_all(three, tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((5, 10)))
     found = energies(three, tmp_path / "x.npy")

@@ -74,6 +74,14 @@ def test_masks_of_every_method_are_baked_and_integers_are_exact(method):
     assert computes_the_same(quantise(pruned, DATA, EXACT, progress=False), model)
 
 
+def test_quantisation_takes_the_model_itself():
+    model = trained(mlp(), config())
+    assert (
+        quantise(model, DATA, EXACT, progress=False).layers
+        == quantise(from_pquant(model), DATA, EXACT, progress=False).layers
+    )
+
+
 def test_what_pdp_prunes_is_not_built(tmp_path):
     model = pquant.apply_final_compression(trained(mlp(), config()))
     pruned = from_pquant(model)

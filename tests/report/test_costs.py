@@ -128,5 +128,6 @@ def test_a_design_of_no_kernels_is_a_table_of_zeros():
 
 def test_boards_have_units_and_all_resources():
     found = rows(printed(print_boards, (PYNQ,), width=140))
-    assert found["name"] == ["part", "clock [ns]", "LUT", "FF", "DSP", "BRAM_18K", "URAM"]
-    assert found["pynq-z2"] == ["xc7z020clg400-1", "10", "53,200", "106,400", "220", "280", "0"]
+    assert found["name"] == ["part", "clock [ns]", "LUT", "FF", "DSP", "BRAM_18K", "URAM", "static [W]"]
+    assert found["pynq-z2"] == ["xc7z020clg400-1", "10", "53,200", "106,400", "220", "280", "0", f"{PYNQ.static_w:g}"]
+    assert rows(printed(print_boards, (board.load("arty-a7-35t"),), width=140))["arty-a7-35t"][-1] == "-"

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from fpgaprune.report import Comparison, print_comparison
+from fpgaprune.report.tables import Column, Line, print_tables
 from tests.report.examples import (
     EDGES,
     LEVELS,
@@ -130,6 +132,14 @@ def test_foreign_names_are_text_and_ascii_when_piped():
     assert "\x1b" not in text
     assert r"\u5c42\x1b[31m" in text
     assert r"\udc80" in text
+
+
+def test_wide_cells_are_never_split():
+    tables = io.StringIO()
+    columns = [Column(Text("a head of several words")), Column(Text("b"))]
+    line = Line(Text("cost"), (Text("123,456,789,012,345,678"), Text("1")))
+    print_tables(Console(file=tables, width=140), "design", columns, [line])
+    assert "123,456,789,012,345,678" in tables.getvalue()
 
 
 def test_a_terminal_has_colours_and_lines():

@@ -186,8 +186,11 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is not a manifest"),
-        ("[]", "is not a manifest"),
+        ("", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ("[]", r"fpgaprune.json is not the manifest of a project: it is a list, no object; generate the project again"),
+        ("3", "it is a number, no object"),
+        ("{}", "it has no 'schema'"),
         ('{"schema": "other"}', "has schema 'other'"),
         ('{"schema": "fpgaprune-project-3"}', "is not a manifest of this version"),
     ],

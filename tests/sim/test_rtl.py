@@ -143,6 +143,16 @@ def test_text_that_is_not_verilog_is_an_error():
         rtlsim(designs.lowered, designs.inputs, files=[{TOP: "module net0 (input wire clk; endmodule"}])
 
 
+@needs_verilator
+def test_the_first_error_of_many_is_told():
+    designs = Designs()
+    designs.add(mlp((3, 2)))
+    wrong = "".join(f"  assign x{number} = y;\n" for number in range(40))
+    text = f"module net0 (input wire clk);\n  assign first = nothing;\n{wrong}endmodule\n"
+    with pytest.raises(ToolError, match=r"Verilog:\n%Error[^\n]*net0[^\n]*:2:[\s\S]*…\n"):
+        rtlsim(designs.lowered, designs.inputs, files=[{TOP: text}])
+
+
 def test_without_verilator_the_error_names_it(monkeypatch):
     monkeypatch.setenv("FPGAPRUNE_VERILATOR", "no-such-program")
     designs = Designs()

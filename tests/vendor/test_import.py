@@ -307,3 +307,15 @@ def test_the_command_ends_with_two_and_one_line(net, run, tmp_path, content):
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {tmp_path / 'report'}: ")
     assert err.count("\n") == 1
+
+
+def test_the_command_says_which_reports_another_replaces(net, run, tmp_path):
+    def imported(name, report, *more):
+        (tmp_path / name).write_text(report)
+        return run("import-report", net.path, tmp_path / name, *more)[1]
+
+    assert "replaces" not in imported("first.rpt", written.flat())
+    assert "replaces" not in imported("power.rpt", written.power())
+    assert "it replaces first.rpt" in imported("second.rpt", written.flat())
+    assert json.loads(imported("second.rpt", written.flat(), "--json"))["replaced"] == ["second.rpt"]
+    assert "it replaces power.rpt, second.rpt" in imported("newer.rpt", written.flat(version="2024.1"))
