@@ -1,100 +1,106 @@
-"""Rounding onto a fixed-point grid in torch, with a gradient that sees through it."""
+"""Rounding onto a fixed-point grid in torch, with a gradient that sees through it.
+
+Values are rounded in place, unseen by autograd, in what a function with the wanted gradient returned: that is exact,
+where adding a difference to the values would round once more, and it takes no Python in the backward pass.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import torch
-from torch import Tensor, nn
+from torch.nn import functional
 from typing_extensions import assert_never
 
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-class FixedGrid(nn.Module):
+#: Low and high, each inclusive, to which values are limited.
+Ends: TypeAlias = "tuple[float, float]"
+WITHOUT_ENDS = (-math.inf, math.inf)
+
+
+class Grid(Protocol):
+    """Rounds values that are clipped to ends before."""
+
+    def __call__(self, x: Tensor, ends: Ends = WITHOUT_ENDS) -> Tensor:
+        """Return the values on the grid."""
+
+
+class FixedGrid:
     """The grid of a saturating format."""
 
     def __init__(self, to: Fixed) -> None:
-        super().__init__()
         self.to_format = to
+        self._open: dict[Ends, Ends] = {}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the values in the format."""
-        return to_grid(x, self.to_format)
+    def __call__(self, x: Tensor, ends: Ends = WITHOUT_ENDS) -> Tensor:
+        """Return the values in the format, clipped to ``ends`` before they are rounded."""
+        inside = self._open.get(ends)
+        if inside is None:
+            inside = self._open[ends] = open_range(self.to_format, ends)
+        return to_grid(x, self.to_format, inside)
 
 
-def to_grid(x: Tensor, to: Fixed) -> Tensor:
+def to_grid(x: Tensor, to: Fixed, inside: Ends | None = None) -> Tensor:
     """Return the values of ``x`` in the saturating format ``to``, exact in float64 up to 53-bit mantissas.
 
-    The gradient passes where nothing saturates (the straight-through estimator: Bengio et al. 2013,
-    arXiv:1308.3432).
+    The gradient passes ``inside`` of an open range, by default where nothing saturates (the straight-through
+    estimator: Bengio et al. 2013, arXiv:1308.3432).
     """
-    assert to.overflow in (Overflow.SAT, Overflow.SAT_SYM)  # noqa: S101  # the recipe allows no other
-    return _apply(x, to.fraction, to.rounding, (to.low, to.high))
+    kept = functional.hardtanh(x, *(inside or open_range(to)))
+    round_(kept.detach(), to)
+    return kept
 
 
 def to_step(x: Tensor, fraction: int) -> Tensor:
     """Return ``x`` rounded to the nearest multiple of ``2**-fraction``, half to even, without limits."""
-    return _apply(x, fraction, Rounding.RND_CONV, None)
+    kept = x.clone()
+    kept.detach().mul_(math.ldexp(1.0, fraction)).round_().mul_(math.ldexp(1.0, -fraction))
+    return kept
 
 
-def _apply(x: Tensor, fraction: int, rounding: Rounding, limits: tuple[int, int] | None) -> Tensor:
-    rounded: Tensor = _Round.apply(x, fraction, rounding, limits)  # type: ignore[no-untyped-call]  # torch's own
-    return rounded
+def open_range(to: Fixed, ends: Ends = WITHOUT_ENDS) -> Ends:
+    """Return between which numbers a value that is clipped to ``ends``, then rounded, is not at an end.
+
+    Both are equal if there are none.
+    """
+    assert to.overflow in (Overflow.SAT, Overflow.SAT_SYM)  # noqa: S101  # the recipe allows no other
+    low = max(math.ldexp(to.low - 0.5, -to.fraction), ends[0])
+    return low, max(low, min(math.ldexp(to.high + 0.5, -to.fraction), ends[1]))
 
 
-class _Round(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401  # torch's context
-        x: Tensor,
-        fraction: int,
-        rounding: Rounding,
-        limits: tuple[int, int] | None,
-    ) -> Tensor:
-        scaled = x * math.ldexp(1.0, fraction)
-        rounded = _rounded(scaled, rounding)
-        if limits is None:
-            ctx.save_for_backward(torch.ones_like(x, dtype=torch.bool))
-        else:
-            low, high = limits
-            ctx.save_for_backward((scaled >= low - 0.5) & (scaled <= high + 0.5))
-            rounded = rounded.clamp(low, high)
-        return rounded * math.ldexp(1.0, -fraction)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401  # as above
-        (inside,) = ctx.saved_tensors
-        return gradient * inside, None, None, None
+def round_(x: Tensor, to: Fixed) -> None:
+    """Round to the values of the format, in place."""
+    _whole_(x.mul_(math.ldexp(1.0, to.fraction)), to.rounding)
+    x.clamp_(to.low, to.high).mul_(math.ldexp(1.0, -to.fraction))
 
 
-def _rounded(scaled: Tensor, rounding: Rounding) -> Tensor:
-    """Round to whole numbers; the part after the point is exact in floats, so no mode sees a rounding error."""
-    if rounding is Rounding.RND_CONV:
-        return torch.round(scaled)
-    whole = torch.trunc(scaled)
-    rest = scaled - whole
-    return whole + torch.sign(rest) * _away(rest, rounding)
-
-
-def _away(rest: Tensor, rounding: Rounding) -> Tensor:
-    """Return where a part after the point, with the sign of its number, rounds away from zero."""
+def _whole_(x: Tensor, rounding: Rounding) -> Tensor:
+    """Round to whole numbers in place."""
     match rounding:
-        case Rounding.TRN:
-            return rest < 0
-        case Rounding.TRN_ZERO:
-            return torch.zeros_like(rest, dtype=torch.bool)
-        case Rounding.RND:
-            return (rest >= 0.5) | (rest < -0.5)
-        case Rounding.RND_ZERO:
-            return rest.abs() > 0.5
-        case Rounding.RND_INF:
-            return rest.abs() >= 0.5
-        case Rounding.RND_MIN_INF:
-            return (rest > 0.5) | (rest <= -0.5)
         case Rounding.RND_CONV:
-            msg = "torch rounds half to even itself"
-            raise AssertionError(msg)
+            return x.round_()
+        case Rounding.TRN:
+            return x.floor_()
+        case Rounding.TRN_ZERO:
+            return x.trunc_()
+        case Rounding.RND:
+            return _half_up_(x)
+        case Rounding.RND_MIN_INF:
+            return _half_up_(x.neg_()).neg_()
+        case Rounding.RND_INF:
+            sign = x.sign()
+            return _half_up_(x.abs_()).mul_(sign)
+        case Rounding.RND_ZERO:
+            sign = x.sign()
+            return _half_up_(x.abs_().neg_()).mul_(sign.neg_())
         case _:
             assert_never(rounding)
+
+
+def _half_up_(x: Tensor) -> Tensor:
+    """Return floor(x + 1/2) as ceil(floor(2 x) / 2), in which no float rounds, as it would in x + 1/2."""
+    return x.mul_(2).floor_().mul_(0.5).ceil_()

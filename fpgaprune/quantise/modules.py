@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fpgaprune.capture.records import Affine, Clip, ConstantLayer, Conv, FloatArray, Function, Gather, Linear
+    from fpgaprune.prune.grid import Grid
     from fpgaprune.quantise.functions import Table
     from fpgaprune.windows import Windows
+
+#: A weight and its bias, both on their grids.
+Rounded: TypeAlias = "tuple[Tensor, Tensor]"
 
 
 class InputStep(nn.Module):
     """The input: the user's axes in the order of the hardware, values on their grid."""
 
-    def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...], result: nn.Module | None) -> None:
+    def __init__(self, shape: tuple[int, ...], axes: tuple[int, ...], result: Grid | None) -> None:
         super().__init__()
         self._shape = shape
         self._axes = axes
@@ -83,35 +87,39 @@ class GatherStep(nn.Module):
 class ClipStep(nn.Module):
     """A clip whose ends lie on the grid of what it reads."""
 
-    def __init__(self, layer: Clip, fraction: int, result: nn.Module | None) -> None:
+    def __init__(self, layer: Clip, fraction: int, result: Grid | None) -> None:
         super().__init__()
-        self._low, self._high = (_on_step(end, fraction) for end in (layer.low, layer.high))
+        low, high = (_on_step(end, fraction) for end in (layer.low, layer.high))
+        self._ends = -math.inf if low is None else low, math.inf if high is None else high
         self._result = result
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the limited values."""
-        if self._low is not None or self._high is not None:
-            x = x.clamp(self._low, self._high)
-        return requantised(x, self._result)
+        return functional.hardtanh(x, *self._ends) if self._result is None else self._result(x, self._ends)
 
 
-class Grids(nn.Module):
-    """The grids of a sum of products: its weights, its bias on the step of the products, and its result, if any."""
+@dataclass(frozen=True)
+class Grids:
+    """The grids of a sum of products: its weights, its bias on the step of the products, and its result, if any.
 
-    def __init__(self, weight: nn.Module, bias_fraction: int, result: nn.Module | None) -> None:
-        super().__init__()
-        self.weight = weight
-        self.result = result
-        self._bias_fraction = bias_fraction
+    ``weight`` of None is that of another grid, which rounds the weights of several layers together.
+    """
 
-    def rounded(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the parameters on their grids."""
+    weight: Grid | None
+    bias_fraction: int
+    result: Grid | None
+
+    def rounded(self, weight: Tensor, bias: Tensor | None, on_grid: Tensor | None) -> Rounded:
+        """Return the parameters on their grids; ``on_grid`` is the weight where another grid has rounded it."""
         assert bias is not None  # noqa: S101  # there always is one, zeros where the model has none
-        return self.weight(weight), to_step(bias, self._bias_fraction)
+        if on_grid is None:
+            assert self.weight is not None  # noqa: S101  # one of the two rounds it
+            on_grid = self.weight(weight)
+        return on_grid, to_step(bias, self.bias_fraction)
 
 
 class LinearStep(nn.Linear):
-    """A matrix product with weights on their grid and the bias on that of the products.
+    """A matrix product with weights on their grid and the bias on that of the products, once for a whole network.
 
     It is an nn.Linear so that masks find its weight.
     """
@@ -122,9 +130,9 @@ class LinearStep(nn.Linear):
         _hold(self, trainable=layer.trainable, weight=layer.weight, bias=layer.bias)
         self.grids = grids
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # nn.Linear's own name
+    def forward(self, input: Tensor, parameters: Rounded) -> Tensor:  # type: ignore[override]  # noqa: A002  # nn.Linear rounds none, and has the name
         """Return the sums."""
-        sums = functional.linear(input, *self.grids.rounded(self.weight, self.bias))
+        sums = functional.linear(input, *parameters)
         return requantised(sums, self.grids.result)
 
 
@@ -138,10 +146,9 @@ class Conv1dStep(nn.Conv1d):
         self._windows = layer.windows
         self.grids = grids
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # nn.Conv1d's own name
+    def forward(self, input: Tensor, parameters: Rounded) -> Tensor:  # type: ignore[override]  # noqa: A002  # nn.Conv1d rounds none, and has the name
         """Return the sums (batch, windows, outputs) for (batch, positions, inputs)."""
-        weights = self.grids.rounded(self.weight, self.bias)
-        return _convolved(functional.conv1d, input, weights, self._windows, self.groups, self.grids.result)
+        return _convolved(functional.conv1d, input, parameters, self._windows, self.groups, self.grids.result)
 
 
 class Conv2dStep(nn.Conv2d):
@@ -154,10 +161,9 @@ class Conv2dStep(nn.Conv2d):
         self._windows = layer.windows
         self.grids = grids
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  # nn.Conv2d's own name
+    def forward(self, input: Tensor, parameters: Rounded) -> Tensor:  # type: ignore[override]  # noqa: A002  # nn.Conv2d rounds none, and has the name
         """Return the sums (batch, *windows, outputs) for (batch, *positions, inputs)."""
-        weights = self.grids.rounded(self.weight, self.bias)
-        return _convolved(functional.conv2d, input, weights, self._windows, self.groups, self.grids.result)
+        return _convolved(functional.conv2d, input, parameters, self._windows, self.groups, self.grids.result)
 
 
 class AffineStep(nn.Module):
@@ -167,7 +173,7 @@ class AffineStep(nn.Module):
     bias: Tensor
     _unit: Tensor
 
-    def __init__(self, layer: Affine, scales: tuple[Fixed, ...], bias_fraction: int, result: nn.Module | None) -> None:
+    def __init__(self, layer: Affine, scales: tuple[Fixed, ...], bias_fraction: int, result: Grid | None) -> None:
         super().__init__()
         _hold(self, trainable=layer.trainable, scale=layer.scale, bias=layer.bias)
         unit = torch.tensor([to.step for to in scales], dtype=torch.float64)
@@ -185,7 +191,7 @@ class AffineStep(nn.Module):
 class AddStep(nn.Module):
     """The sum or difference of two tensors."""
 
-    def __init__(self, result: nn.Module | None, *, subtract: bool) -> None:
+    def __init__(self, result: Grid | None, *, subtract: bool) -> None:
         super().__init__()
         self._result = result
         self._subtract = subtract
@@ -198,7 +204,7 @@ class AddStep(nn.Module):
 class MultiplyStep(nn.Module):
     """The product of two tensors, element by element."""
 
-    def __init__(self, result: nn.Module | None) -> None:
+    def __init__(self, result: Grid | None) -> None:
         super().__init__()
         self._result = result
 
@@ -210,7 +216,7 @@ class MultiplyStep(nn.Module):
 class MatMulStep(nn.Module):
     """The product of two matrices, the right one transposed."""
 
-    def __init__(self, result: nn.Module | None) -> None:
+    def __init__(self, result: Grid | None) -> None:
         super().__init__()
         self._result = result
 
@@ -301,23 +307,20 @@ class _LookUp(torch.autograd.Function):
         return slope, None
 
 
-def requantised(x: Tensor, to: nn.Module | None) -> Tensor:
+def requantised(x: Tensor, to: Grid | None) -> Tensor:
     """Return the values on a grid, where there is one."""
-    if to is None:
-        return x
-    rounded: Tensor = to(x)
-    return rounded
+    return x if to is None else to(x)
 
 
 def _convolved(
     convolve: Callable[..., Tensor],
     x: Tensor,
-    weights: tuple[Tensor, Tensor],
+    parameters: Rounded,
     windows: Windows,
     groups: int,
-    result: nn.Module | None,
+    result: Grid | None,
 ) -> Tensor:
-    sums = convolve(_padded(x, windows, 0.0), *weights, windows.stride, 0, windows.dilation, groups)
+    sums = convolve(_padded(x, windows, 0.0), *parameters, windows.stride, 0, windows.dilation, groups)
     return requantised(sums.movedim(1, -1), result)
 
 

@@ -53,16 +53,21 @@ from fpgaprune.quantise.modules import (
     MaxPoolStep,
     MultiplyStep,
     ReshapeStep,
+    Rounded,
 )
 from fpgaprune.quantise.places import givers
 from fpgaprune.several import one_or_more
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from fpgaprune.fixed import Fixed
     from fpgaprune.prune.forward import Tensors
+    from fpgaprune.prune.grid import Grid
     from fpgaprune.quantise.plan import Plan
+
+SUMMING = (LinearStep, Conv1dStep, Conv2dStep)
+"""The steps of layers that sum products."""
 
 
 class QuantisedNetwork(nn.Module):
@@ -77,29 +82,48 @@ class QuantisedNetwork(nn.Module):
     def __init__(self, network: Network, plan: Plan, trained: TrainedGrids | None = None) -> None:
         super().__init__()
         self._network = network
-        places = _Places(network, plan, trained or TrainedGrids())
+        trained = trained or TrainedGrids()
+        places = _Places(network, plan, trained)
         self.steps = nn.ModuleList(_step(layer, places) for layer in network.layers)
+        self.trained, self.result_bits = trained.weights, trained.result_bits
+        self._summing = dict(_summing(network.layers, self.steps))
+        self._trained = [name for name, step in self._summing.items() if isinstance(step.weight, nn.Parameter)]
         self.register_buffer("_type", torch.zeros((), dtype=torch.float64), persistent=False)
 
     def forward(self, *inputs: Tensor) -> Tensors:
         """Return the output for a batch of inputs."""
         known = self._known(inputs)
-        _run(self._network.layers, self.steps, known)
+        _run(self._network.layers, self.steps, known, self._rounded())
         return one_or_more(known[name] for name in self._network.outputs)
 
     def trace(self, *inputs: Tensor) -> dict[str, Tensor]:
         """Return the result of each layer by its name; those inside of loops are (batch, steps, *shape)."""
         known = self._known(inputs)
-        _run(self._network.layers, self.steps, known, inside=True)
+        _run(self._network.layers, self.steps, known, self._rounded(), inside=True)
         return known
 
     def network(self) -> Network:
         """Return the network with the weights as they are now, in float64; those of trained grids are on them."""
-        return Network(_all_with_weights(self._network.layers, self.steps), self._network.outputs)
+        layers = _all_with_weights(self._network.layers, self.steps, self._on_trained_grids())
+        return Network(layers, self._network.outputs)
 
-    def weighted(self) -> dict[str, LinearStep | Conv1dStep | Conv2dStep]:
-        """Return the step of each layer whose weights are trained, those inside of loops too."""
-        return dict(_weighted(self._network.layers, self.steps))
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weight of each layer where it is trained, those inside of loops too."""
+        return {name: self._summing[name].weight for name in self._trained}
+
+    def _on_trained_grids(self) -> dict[str, Tensor]:
+        """Return the weights of all layers that have a trained grid, rounded together."""
+        if self.trained is None:
+            return {}
+        found: dict[str, Tensor] = self.trained(self.weights())
+        return found
+
+    def _rounded(self) -> dict[str, Rounded]:
+        """Return the parameters of each layer that sums products, on their grids: loops use them step by step."""
+        on_grid = self._on_trained_grids()
+        return {
+            name: step.grids.rounded(step.weight, step.bias, on_grid.get(name)) for name, step in self._summing.items()
+        }
 
     def _known(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         layers = zip(self._network.inputs, inputs, strict=True)
@@ -117,17 +141,17 @@ class ScanStep(nn.Module):
         for i, (values, to) in enumerate(zip(layer.initial, formats, strict=True)):
             self.register_buffer(f"_initial{i}", to_grid(torch.tensor(values), to), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, parameters: Mapping[str, Rounded]) -> Tensor:
         """Return the state of every step (batch, steps, …) for a sequence (batch, steps, …)."""
         result = self._layer.new_states[self._layer.result]
-        return torch.stack([known[result] for known in self._loop(x, inside=False)], dim=1)
+        return torch.stack([known[result] for known in self._loop(x, parameters, inside=False)], dim=1)
 
-    def trace(self, x: Tensor) -> dict[str, Tensor]:
+    def trace(self, x: Tensor, parameters: Mapping[str, Rounded]) -> dict[str, Tensor]:
         """Return the results of all layers inside by their names, each (batch, steps, …), at the place of its step."""
-        steps = self._loop(x, inside=True)
+        steps = self._loop(x, parameters, inside=True)
         return {name: torch.stack([known[name] for known in steps], dim=1) for name in steps[0]}
 
-    def _loop(self, x: Tensor, *, inside: bool) -> list[dict[str, Tensor]]:
+    def _loop(self, x: Tensor, parameters: Mapping[str, Rounded], *, inside: bool) -> list[dict[str, Tensor]]:
         """Return the results in each step, in the order of the sequence; all of them, or the new states alone."""
         states = [self.get_buffer(f"_initial{i}") for i in range(len(self._layer.initial))]
         states = [state.expand(len(x), *state.shape) for state in states]
@@ -135,7 +159,7 @@ class ScanStep(nn.Module):
         found = []
         for entry in reversed(entries) if self._layer.reverse else entries:
             known = {self._input: entry, **dict(zip(self._layer.state_names, states, strict=True))}
-            _run(self._layer.body, self.steps, known, inside=inside)
+            _run(self._layer.body, self.steps, known, parameters, inside=inside)
             states = [known[name] for name in self._layer.new_states]
             found.append(known if inside else dict(zip(self._layer.new_states, states, strict=True)))
         return found[::-1] if self._layer.reverse else found
@@ -149,27 +173,39 @@ def keep_dead(network: QuantisedNetwork) -> Callable[[nn.Module], None]:
     """
     dead: list[tuple[Tensor, Tensor]] = []
     for step in network.modules():
-        if isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)):
+        if isinstance(step, SUMMING):
             assert step.bias is not None  # noqa: S101  # there always is one, zeros where the model has none
             dead.append((step.bias, ~step.weight.flatten(1).any(dim=1) & (step.bias == 0)))
         elif isinstance(step, AffineStep):
             dead.append((step.scale, step.scale == 0))
+    dead = [(parameter, entries) for parameter, entries in dead if bool(entries.any())]
 
-    @torch.no_grad()
     def zero(_: nn.Module) -> None:
         for parameter, entries in dead:
-            parameter.masked_fill_(entries.to(parameter.device), 0)
+            parameter.detach().masked_fill_(entries.to(parameter.device), 0)
 
     return zero
 
 
-def _run(layers: tuple[Layer, ...], steps: nn.ModuleList, known: dict[str, Tensor], *, inside: bool = False) -> None:
+def _run(
+    layers: tuple[Layer, ...],
+    steps: nn.ModuleList,
+    known: dict[str, Tensor],
+    parameters: Mapping[str, Rounded],
+    *,
+    inside: bool = False,
+) -> None:
     """Add the result of each layer to ``known``, which holds the inputs; also of those ``inside`` of loops, if told."""
     batch = next(iter(known.values()))
     for layer, step in zip(layers, steps, strict=True):
-        if inside and isinstance(layer, Scan) and isinstance(step, ScanStep):
-            known |= step.trace(known[layer.source])
-            known[layer.name] = known[layer.new_states[layer.result]]
+        if isinstance(layer, Scan) and isinstance(step, ScanStep):
+            if inside:
+                known |= step.trace(known[layer.source], parameters)
+                known[layer.name] = known[layer.new_states[layer.result]]
+            else:
+                known[layer.name] = step(known[layer.source], parameters)
+        elif isinstance(layer, (Linear, Conv)):
+            known[layer.name] = step(known[layer.source], parameters[layer.name])
         elif isinstance(layer, ConstantLayer):
             known[layer.name] = step(batch)
         else:
@@ -178,10 +214,16 @@ def _run(layers: tuple[Layer, ...], steps: nn.ModuleList, known: dict[str, Tenso
 
 @dataclass(frozen=True)
 class TrainedGrids:
-    """Grids that are no formats yet, by layer: of weights and of requantised results."""
+    """Grids that are no formats yet: of weights and of requantised results.
 
-    weights: Mapping[str, nn.Module] = field(default_factory=dict)
-    results: Mapping[str, nn.Module] = field(default_factory=dict)
+    ``weights`` rounds layer → weight to layer → weight on its grid, for all layers that are ``weighted`` at once;
+    ``result_bits`` holds what the grids of results learn.
+    """
+
+    weights: nn.Module | None = None
+    weighted: Collection[str] = ()
+    result_bits: nn.Module | None = None
+    results: Mapping[str, Grid] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,7 +234,7 @@ class _Places:
     plan: Plan
     trained: TrainedGrids
 
-    def result(self, name: str) -> nn.Module | None:
+    def result(self, name: str) -> Grid | None:
         if name in self.trained.results:
             return self.trained.results[name]
         to = self.plan.results.get(name)
@@ -200,7 +242,7 @@ class _Places:
 
     def sums(self, name: str) -> Grids:
         """Return the grids of a layer that sums products."""
-        weight = self.trained.weights.get(name) or FixedGrid(self.plan.weights[name])
+        weight = None if name in self.trained.weighted else FixedGrid(self.plan.weights[name])
         return Grids(weight, self.plan.sum_fraction(self.network, name), self.result(name))
 
 
@@ -251,29 +293,31 @@ def _step(layer: Layer, places: _Places) -> nn.Module:
             assert_never(layer)
 
 
-def _weighted(
+def _summing(
     layers: tuple[Layer, ...], steps: nn.ModuleList
 ) -> Iterator[tuple[str, LinearStep | Conv1dStep | Conv2dStep]]:
+    """Yield the step of each layer that sums products, those inside of loops too."""
     for layer, step in zip(layers, steps, strict=True):
         if isinstance(layer, Scan) and isinstance(step, ScanStep):
-            yield from _weighted(layer.body, step.steps)
-        elif isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)) and isinstance(step.weight, nn.Parameter):
+            yield from _summing(layer.body, step.steps)
+        elif isinstance(step, SUMMING):
             yield layer.name, step
 
 
-def _all_with_weights(layers: tuple[Layer, ...], steps: nn.ModuleList) -> tuple[Layer, ...]:
-    return tuple(_with_weights(layer, step) for layer, step in zip(layers, steps, strict=True))
+def _all_with_weights(
+    layers: tuple[Layer, ...], steps: nn.ModuleList, on_grid: Mapping[str, Tensor]
+) -> tuple[Layer, ...]:
+    return tuple(_with_weights(layer, step, on_grid) for layer, step in zip(layers, steps, strict=True))
 
 
-def _with_weights(layer: Layer, step: nn.Module) -> Layer:
+def _with_weights(layer: Layer, step: nn.Module, on_grid: Mapping[str, Tensor]) -> Layer:
     if isinstance(layer, Scan) and isinstance(step, ScanStep):
-        return replace(layer, body=_all_with_weights(layer.body, step.steps))
+        return replace(layer, body=_all_with_weights(layer.body, step.steps, on_grid))
     if isinstance(layer, Affine) and isinstance(step, AffineStep):
         return replace(layer, scale=_array(step.scale), bias=_array(step.bias))
-    if isinstance(layer, (Linear, Conv)) and isinstance(step, (LinearStep, Conv1dStep, Conv2dStep)):
+    if isinstance(layer, (Linear, Conv)) and isinstance(step, SUMMING):
         assert step.bias is not None  # noqa: S101  # as in keep_dead
-        weight = step.weight if isinstance(step.grids.weight, FixedGrid) else step.grids.weight(step.weight)
-        return replace(layer, weight=_array(weight), bias=_array(step.bias))
+        return replace(layer, weight=_array(on_grid.get(layer.name, step.weight)), bias=_array(step.bias))
     return layer
 
 

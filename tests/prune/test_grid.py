@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fpgaprune.fixed import Fixed, Overflow, Rounding, from_float, to_float
-from fpgaprune.prune.grid import to_grid, to_step
+from fpgaprune.prune.grid import FixedGrid, to_grid, to_step
 
 
 def halves(fraction):
@@ -43,6 +43,20 @@ def test_the_gradient_passes_inside_the_range_and_stops_outside():
     y.backward(torch.full((5,), 2.0))
     assert y.tolist() == [-4, -1, 0.5, 3.5, 3.5]
     assert x.grad.tolist() == [0, 2, 2, 2, 0]
+
+
+def test_the_gradient_passes_between_the_ends_of_a_clip_alone():
+    x = torch.tensor([-1.0, 0.0, 0.3, 1.4, 1.5, 9.0], requires_grad=True)
+    y = FixedGrid(Fixed(False, 4, 2, Rounding.RND, Overflow.SAT))(x, (0.0, 1.5))
+    y.sum().backward()
+    assert y.tolist() == [0, 0, 0.25, 1.5, 1.5, 1.5]
+    assert x.grad.tolist() == [0, 0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(("ends", "expected"), [((-9.0, -5.0), 0.0), ((5.0, 9.0), 3.75)])
+def test_a_clip_beyond_the_format_leaves_one_value(ends, expected):
+    grid = FixedGrid(Fixed(False, 4, 2, Rounding.RND, Overflow.SAT))
+    assert grid(torch.tensor([-20.0, 0.5, 20.0]), ends).tolist() == [expected] * 3
 
 
 def test_a_step_without_limits_rounds_half_to_even_and_lets_every_gradient_pass():

@@ -11,20 +11,23 @@ import torch
 from fpgaprune.capture.records import Conv, Linear
 from fpgaprune.errors import InputError
 from fpgaprune.fixed import Fixed, bounds, from_float
-from fpgaprune.prune.objectives import default_loss
 from fpgaprune.prune.seeding import mix
 from fpgaprune.quantise.compression import Saved, Saving
 from fpgaprune.quantise.freeze import freeze
-from fpgaprune.quantise.joint.control import Control, press
-from fpgaprune.quantise.joint.cost import Priced, total
-from fpgaprune.quantise.joint.grids import DigitGrid, ResultGrid, WidthGrid
+from fpgaprune.quantise.joint.control import Control
+from fpgaprune.quantise.joint.cost import Priced
+from fpgaprune.quantise.joint.digit_grid import DigitGrid
+from fpgaprune.quantise.joint.prices import press
+from fpgaprune.quantise.joint.result_grid import ResultBits, ResultGrid
+from fpgaprune.quantise.joint.trainable import TrainableBits
 from fpgaprune.quantise.joint.trim import trim_
+from fpgaprune.quantise.joint.width_grid import WidthGrid
 from fpgaprune.quantise.nested import every_layer
 from fpgaprune.quantise.places import origin, trainable_results
 from fpgaprune.quantise.steps import QuantisedNetwork, TrainedGrids, keep_dead
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from fpgaprune.capture.network import Network
     from fpgaprune.explained.history import History
@@ -59,18 +62,18 @@ def compress(network: Network, plan: Plan, compression: Compression, course: Cou
         msg = "compress needs training: set fine_tune.epochs to the epochs in which the cost may fall"
         raise InputError(msg)
     grids = _grids(network, plan, compression)
-    module = QuantisedNetwork(network, plan, grids).float()
-    layers = _priced(module, network, plan, grids)
-    if not layers:
+    if grids.weights is None:
         msg = "compress found no weights to train: the network has no dense or convolutional layer of its own"
         raise InputError(msg)
-    before = _cost(layers, compression)
-    history = _pressed(module, layers, compression, _part(course, "saving"))
-    _keep_budget(layers, compression, before)
-    after = _cost(layers, compression)
+    module = QuantisedNetwork(network, plan, grids).float()
+    priced = _priced(module, network, plan, grids, compression)
+    before = _cost(priced)
+    history = _pressed(module, priced, compression, _part(course, "saving"))
+    _keep_budget(priced, compression, before)
+    after = _cost(priced)
     pressed, plan = module.network(), _plan(plan, grids)
     if compression.settle:
-        pressed, settled = _settled(pressed, plan, grids, layers, compression, _part(course, "settling"))
+        pressed, settled = _settled(pressed, plan, grids, priced, compression, _part(course, "settling"))
         history += settled.at_step(1)
     return Compressed(pressed, _covering(pressed, plan, grids), Saved(compression.cost, before, after), history)
 
@@ -81,40 +84,42 @@ def _part(course: Course, name: str) -> Course:
 
 
 def _grids(network: Network, plan: Plan, compression: Compression) -> TrainedGrids:
-    weights: dict[str, nn.Module] = {}
-    for layer in network.every_layer:
-        if isinstance(layer, (Linear, Conv)) and layer.trainable:
-            to = plan.weights[layer.name]
-            if compression.saving is Saving.DIGITS:
-                weights[layer.name] = DigitGrid(to)
-            else:
-                weights[layer.name] = WidthGrid(to, torch.tensor(layer.weight), compression.granularity)
-    widths = compression.saving is Saving.WIDTHS and compression.results
-    names = trainable_results(network, plan.results) if widths else ()
-    return TrainedGrids(weights, {name: ResultGrid(plan.results[name]) for name in names})
+    layers = [layer for layer in network.every_layer if isinstance(layer, (Linear, Conv)) and layer.trainable]
+    if not layers:
+        return TrainedGrids()
+    shapes = {layer.name: tuple(layer.weight.shape) for layer in layers}
+    formats = {name: plan.weights[name] for name in shapes}
+    if compression.saving is Saving.DIGITS:
+        return TrainedGrids(DigitGrid(formats, shapes), tuple(shapes))
+    widths = WidthGrid(formats, shapes, compression.granularity)
+    names = trainable_results(network, plan.results) if compression.results else []
+    if not names:
+        return TrainedGrids(widths, tuple(shapes))
+    results = ResultBits({name: plan.results[name] for name in names})
+    return TrainedGrids(widths, tuple(shapes), results, results.grids())
 
 
-def _priced(module: QuantisedNetwork, network: Network, plan: Plan, grids: TrainedGrids) -> list[Priced]:
+def _priced(
+    module: QuantisedNetwork, network: Network, plan: Plan, grids: TrainedGrids, compression: Compression
+) -> Priced:
     formats = {layer.name: layer.format for layer in every_layer(freeze(network, plan))}
-    found = []
-    for name, step in module.weighted().items():
-        if name not in grids.weights:
-            continue
-        grid, source = grids.weights[name], network.by_name[name].sources[0]
-        assert isinstance(grid, (DigitGrid, WidthGrid))  # noqa: S101  # as made above
+    weights, sources = module.weights(), {}
+    for name in grids.weighted:
+        source = network.by_name[name].sources[0]
         trained = grids.results.get(origin(network, source))
         word = formats[source] if source in formats else plan.word(network, source)
-        bits = trained if isinstance(trained, ResultGrid) else word.width - word.signed
-        found.append(Priced(name, step.weight, grid, bits))
-    return found
+        sources[name] = trained if isinstance(trained, ResultGrid) else word.width - word.signed
+    assert isinstance(grids.weights, (DigitGrid, WidthGrid))  # noqa: S101  # as made above
+    bits = grids.result_bits
+    assert bits is None or isinstance(bits, ResultBits)  # noqa: S101  # as made above
+    return Priced({name: weights[name] for name in sources}, grids.weights, sources, compression.cost, bits)
 
 
-def _pressed(module: QuantisedNetwork, layers: list[Priced], compression: Compression, course: Course) -> History:
+def _pressed(module: QuantisedNetwork, priced: Priced, compression: Compression, course: Course) -> History:
     steps = course.settings.epochs * sum(1 for _ in course.data.train_batches())
-    control, dead = Control(compression, layers, steps), keep_dead(module)
+    control, dead = Control(compression, priced, steps), keep_dead(module)
     module.add_module("control", control)
-    trainable = [grid for grid in module.modules() if isinstance(grid, (WidthGrid, ResultGrid))]
-    base = course.loss or default_loss
+    trainable = [grid for grid in module.modules() if isinstance(grid, TrainableBits)]
 
     def after_step(model: nn.Module) -> None:
         dead(model)
@@ -122,31 +127,27 @@ def _pressed(module: QuantisedNetwork, layers: list[Priced], compression: Compre
             grid.limit_()
         control.step()
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        error = base(outputs, targets)
-        return error + float(control.worth) * total(layers, compression.cost) if control.worth else error
-
     whole = replace(course.data, validation=None)  # the cost falls to the last epoch, so none before is the best one
     settings = replace(course.settings, validation=0.0, patience=0)
-    pressing = replace(course, loss=loss, data=whole, settings=settings)
-    return pressing.train(module, after_step, f"saving {compression.saving.value}")
+    pressing = replace(course, data=whole, settings=settings)
+    with control.charging():
+        return pressing.train(module, after_step, f"saving {compression.saving.value}")
 
 
 def _settled(
     network: Network,
     plan: Plan,
     grids: TrainedGrids,
-    layers: list[Priced],
+    priced: Priced,
     compression: Compression,
     course: Course,
 ) -> tuple[Network, History]:
     """Train what is left: each weight keeps its number of digits, or its step, and pruned weights stay pruned."""
-    for layer in layers:
-        if isinstance(layer.grid, DigitGrid):
-            layer.grid.allotted = layer.grid.counts(layer.weight)
-        else:
-            layer.grid.requires_grad_(requires_grad=False)
-    module = QuantisedNetwork(network, plan, TrainedGrids(grids.weights)).float()
+    if isinstance(priced.grid, DigitGrid):
+        priced.grid.allot(priced.weights)
+    else:
+        priced.grid.requires_grad_(requires_grad=False)
+    module = QuantisedNetwork(network, plan, replace(grids, result_bits=None, results={})).float()
     settings = course.settings
     calm = replace(
         settings,
@@ -168,7 +169,7 @@ def _plan(plan: Plan, grids: TrainedGrids) -> Plan:
 def _covering(network: Network, plan: Plan, grids: TrainedGrids) -> Plan:
     """Return the plan with weights as wide as they became; the step, and so that of the bias, stays."""
     weights: dict[str, Fixed] = dict(plan.weights)
-    for name in grids.weights:
+    for name in grids.weighted:
         layer, to = network.by_name[name], weights[name]
         assert isinstance(layer, (Linear, Conv))  # noqa: S101  # as in _grids
         whole = np.rint(np.ldexp(layer.weight, to.fraction)).astype(np.int64)
@@ -179,11 +180,11 @@ def _covering(network: Network, plan: Plan, grids: TrainedGrids) -> Plan:
 
 
 @torch.no_grad()
-def _cost(layers: list[Priced], compression: Compression) -> float:
-    return float(total(layers, compression.cost))
+def _cost(priced: Priced) -> float:
+    return float(priced.total())
 
 
-def _keep_budget(layers: list[Priced], compression: Compression, before: float) -> None:
+def _keep_budget(priced: Priced, compression: Compression, before: float) -> None:
     """Take what is above the budget in the end, which moves with the last steps of training.
 
     Raises:
@@ -193,13 +194,13 @@ def _keep_budget(layers: list[Priced], compression: Compression, before: float) 
     if budget is None:
         return
     if compression.saving is Saving.DIGITS:
-        press(layers, budget)
+        press(priced, budget)
         return
-    after = _cost(layers, compression)
+    after = _cost(priced)
     if after > budget * (1 + _MOST_TRIMMED):
         msg = (
             f"the budget of {budget:,.0f} {compression.cost.value} was not reached: {before:,.0f} before, {after:,.0f} "
             "after; give it more fine_tune.epochs, an earlier end, a higher learning_rate or a larger budget"
         )
         raise InputError(msg)
-    trim_(layers, compression.cost, budget)
+    trim_(priced, budget)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from fpgaprune.quantise.compression import Compression, Cost, Saving
-from fpgaprune.quantise.joint.cost import total
-from fpgaprune.quantise.joint.grids import DigitGrid
+from fpgaprune.quantise.compression import Compression, Saving
+from fpgaprune.quantise.joint.prices import press, set_prices
+from fpgaprune.quantise.joint.trainable import TrainableBits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from fpgaprune.quantise.joint.cost import Priced
 
@@ -21,9 +23,6 @@ _EVERY = 16
 """Optimiser steps between two adjustments, in trainings that are long enough for `_LEAST` of them."""
 
 _LEAST = 100
-
-_SHORTER = 0.999
-"""By how much shorter than needed the next aim is, so that a few are enough."""
 
 _EAGER = 0.2
 """The power of (cost / wanted cost) by which the worth of a unit grows at each adjustment."""
@@ -45,108 +44,95 @@ class Control(nn.Module):
     _step: Tensor
     _full: Tensor
 
-    def __init__(self, compression: Compression, layers: Sequence[Priced], steps: int) -> None:
+    def __init__(self, compression: Compression, priced: Priced, steps: int) -> None:
         super().__init__()
         self.compression = compression
         self.steps = steps
-        self._layers = layers
+        self._every = min(_EVERY, max(1, steps // _LEAST))
+        self._priced = priced
+        grids = (priced.grid, priced.result_bits)
+        self._bits = [grid.scaled for grid in grids if isinstance(grid, TrainableBits)]
         for name in ("worth", "_step", "_full"):
             self.register_buffer(name, torch.zeros((), dtype=torch.float64))
+        for number, bits in enumerate(self._bits):
+            self.register_buffer(f"_slope{number}", torch.zeros_like(bits))
 
-    @property
-    def done(self) -> float:
-        """The share of the way from the cost at first to the one at last."""
+    def done(self, step: int) -> float:
+        """Return the share of the way from the cost at first to the one at last."""
         start, end = self.compression.start, self.compression.end
-        done = float(self._step) / self.steps
+        done = step / self.steps
         if done < start:
             return 0.0
         return 1.0 if end == start else min(1.0, (done - start) / (end - start))
 
-    @torch.no_grad()
     def step(self) -> None:
         """Take note of one optimiser step; every few steps, and after the last, adjust."""
-        every = min(_EVERY, max(1, self.steps // _LEAST))
         self._step += 1
-        if int(self._step) % every == 0 and self._step > self.compression.start * self.steps:
+        step = int(self._step)
+        if step % self._every == 0 and step > self.compression.start * self.steps:
             self.adjust()
 
     @torch.no_grad()
     def adjust(self) -> None:
         """Set the price, or the worth, for the moment."""
         if not self._full:
-            self._full.copy_(total(self._layers, self.compression.cost))
+            self._full.copy_(self._priced.total())
         strength, digits = self.compression.strength, self.compression.saving is Saving.DIGITS
+        eased = _eased(self.done(int(self._step)))
         if strength is None and digits:
-            press(self._layers, self.wanted())
-        elif strength is None:
-            self._chase()
+            press(self._priced, self.wanted())
         elif digits:
-            set_prices(self._layers, strength * _mean_square(self._layers) * _eased(self.done))
+            set_prices(self._priced, (strength or 0.0) * _mean_square(self._priced) * eased)
         else:
-            self.worth.fill_(strength * _eased(self.done))
+            cost = self._look()
+            self.worth.fill_(self._chased(cost) if strength is None else strength * eased)
 
     def wanted(self) -> float:
         """Return the cost that is wanted now: the budget in the end, falling fast at first and slowly at last."""
         budget = self.compression.budget or 0.0
-        return budget + max(float(self._full) - budget, 0.0) * (1 - _eased(self.done))
+        return budget + max(float(self._full) - budget, 0.0) * (1 - _eased(self.done(int(self._step))))
 
-    def _chase(self) -> None:
-        """Raise the worth while the cost is above what is wanted, lower it below (a multiplier of Lagrange)."""
-        now, wanted = float(total(self._layers, self.compression.cost)), self.wanted()
+    @contextmanager
+    def charging(self) -> Iterator[None]:
+        """Add to the gradients of bits, within the block, what the cost is worth now.
+
+        The slope of the cost is that from when it was last looked at; the loss that training tells is without it.
+        """
+        hooks = [
+            bits.register_post_accumulate_grad_hook(partial(self._charge, number))  # type: ignore[no-untyped-call]  # torch's
+            for number, bits in enumerate(self._bits)
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _charge(self, number: int, bits: Tensor) -> None:
+        assert bits.grad is not None  # noqa: S101  # the hook is called when there is one
+        bits.grad.add_(self._slope(number), alpha=float(self.worth))
+
+    def _slope(self, number: int) -> Tensor:
+        return self.get_buffer(f"_slope{number}")
+
+    def _look(self) -> float:
+        """Take the slopes of the cost where it is, and return it."""
+        with torch.enable_grad():
+            cost = self._priced.total()
+            slopes = torch.autograd.grad(cost, self._bits)
+        for number, slope in enumerate(slopes):
+            self._slope(number).copy_(slope)
+        return float(cost.detach())
+
+    def _chased(self, cost: float) -> float:
+        """Return a higher worth where the cost is above what is wanted, else a lower one (a multiplier of Lagrange)."""
         worth = float(self.worth) or _FIRST / max(float(self._full), 1.0)
-        ratio = min(max(now / wanted, 1 / _MOST_RATIO), _MOST_RATIO)
-        self.worth.fill_(worth * ratio**_EAGER)
+        ratio = min(max(cost / self.wanted(), 1 / _MOST_RATIO), _MOST_RATIO)
+        return worth * math.pow(ratio, _EAGER)
 
 
-@torch.no_grad()
-def press(layers: Sequence[Priced], budget: float) -> None:
-    """Set the prices at which the digits that are worth them cost no more than ``budget``.
-
-    Sums are as wide as their digits make them, so that prices are found anew until they hold.
-    """
-    gains, aim = [_gains(layer) for layer in layers], budget
-    while True:
-        set_prices(layers, _price_for(layers, gains, aim))
-        cost = float(total(layers, Cost.ADDER_BITS))
-        if cost <= budget:
-            return
-        aim *= _SHORTER * budget / cost
-
-
-def _price_for(layers: Sequence[Priced], gains: Sequence[Tensor], budget: float) -> float:
-    """Return the least price at which the digits that are worth it cost no more than ``budget``, in present widths.
-
-    A digit is worth the squared error that it saves, for each bit of its adder.
-    """
-    wide = [_digit_width(layer) for layer in layers]
-    worths = torch.cat([each / width for each, width in zip(gains, wide, strict=True)])
-    widths = torch.cat([torch.full_like(each, width) for each, width in zip(gains, wide, strict=True)])
-    worth, order = worths.sort(descending=True, stable=True)
-    kept = int((widths[order].double().cumsum(0) <= budget).sum())
-    return float(worth[kept]) if kept < len(worth) else 0.0
-
-
-def set_prices(layers: Sequence[Priced], price: float) -> None:
-    """Set the price of a digit, in squared error of a weight for each adder bit, for all layers."""
-    wide = [_digit_width(layer) for layer in layers]
-    for layer, width in zip(layers, wide, strict=True):
-        assert isinstance(layer.grid, DigitGrid)  # noqa: S101  # there are no prices of widths
-        layer.grid.price.fill_(price * width * math.ldexp(1.0, 2 * layer.grid.fraction))
-
-
-def _digit_width(layer: Priced) -> float:
-    return float(layer.digit_bits(float(layer.digits().sum())))
-
-
-def _gains(layer: Priced) -> Tensor:
-    """Return the gains of the digits that there are, in squared error of a weight."""
-    assert isinstance(layer.grid, DigitGrid)  # noqa: S101  # as in set_prices
-    found = layer.grid.gains(layer.weight).flatten()
-    return found[found > 0] * math.ldexp(1.0, -2 * layer.grid.fraction)
-
-
-def _mean_square(layers: Sequence[Priced]) -> float:
-    return float(torch.cat([layer.weight.detach().flatten() for layer in layers]).square().mean())
+def _mean_square(priced: Priced) -> float:
+    return float(torch.cat([weight.detach().flatten() for weight in priced.weights.values()]).square().mean())
 
 
 def _eased(done: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,40 +11,65 @@ from torch import Tensor
 from typing_extensions import assert_never
 
 from fpgaprune.quantise.compression import Cost
-from fpgaprune.quantise.joint.grids import DigitGrid, ResultGrid, WidthGrid
+from fpgaprune.quantise.joint.digit_grid import DigitGrid
+from fpgaprune.quantise.joint.width_grid import WidthGrid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+
+    from fpgaprune.quantise.joint.result_grid import ResultBits, ResultGrid
 
 
 @dataclass(frozen=True, eq=False)
 class Priced:
-    """A layer whose weights cost something: its name, its weight, the grid of that, and what its inputs are rounded on.
+    """Weights by layer, their grid, what the inputs of each layer are rounded on, and the unit of their cost.
 
-    ``source`` is the grid whose width is trained, or the width in bits, without the sign, that the inputs always have.
+    A source is the grid whose width is trained, one of ``result_bits``, or the width in bits, without the sign, that
+    the inputs always have.
     """
 
-    name: str
-    weight: Tensor
+    weights: Mapping[str, Tensor]
     grid: DigitGrid | WidthGrid
-    source: ResultGrid | int
+    sources: Mapping[str, ResultGrid | int]
+    cost: Cost
+    result_bits: ResultBits | None = None
 
-    def source_bits(self) -> Tensor:
-        """Return the width of the inputs without the sign."""
-        return torch.tensor(float(self.source)) if isinstance(self.source, int) else self.source.bits()
+    def total(self) -> Tensor:
+        """Return the cost of all layers, each counted once however often the hardware runs it."""
+        match self.cost:
+            case Cost.ADDER_BITS:
+                digits = self.digits()
+                costs = [each * self.digit_bits(name, float(each.detach())) for name, each in digits.items()]
+            case Cost.EBOPS:
+                assert isinstance(self.grid, WidthGrid)  # noqa: S101  # the recipe allows no other
+                bits = self.grid.bits(self.weights)
+                costs = [each.sum() * self.source_bits(name) for name, each in bits.items()]
+            case _:
+                assert_never(self.cost)
+        return torch.stack(costs).sum()
 
-    def digits(self) -> Tensor:
-        """Return the signed digits of each weight, those that are expected where widths are trained."""
+    def digits(self) -> dict[str, Tensor]:
+        """Return the signed digits of each layer, those that are expected where widths are trained."""
         if isinstance(self.grid, DigitGrid):
-            return self.grid.counts(self.weight)
-        return expected_digits(self.grid.bits(self.weight))
+            return {name: each.sum() for name, each in self.grid.counts(self.weights).items()}
+        return {name: expected_digits(each).sum() for name, each in self.grid.bits(self.weights).items()}
 
-    def digit_bits(self, digits: float) -> Tensor:
-        """Return the width of the adder that a digit needs, where the layer has so many ``digits``.
+    def digit_bits(self, name: str, digits: float) -> Tensor:
+        """Return the width of the adder that a digit needs, where the layer has so many ``digits``."""
+        return self.source_bits(name) + growth(digits, len(self.weights[name]))
 
-        The sum of n terms is about log2(n) bits wider than one of them at its end, and half as much on the way.
-        """
-        return self.source_bits() + torch.log2(torch.tensor(1 + digits / len(self.weight))) / 2
+    def source_bits(self, name: str) -> Tensor:
+        """Return the width of the inputs of a layer without the sign."""
+        source = self.sources[name]
+        return torch.tensor(float(source)) if isinstance(source, int) else source.bits()
+
+
+def growth(digits: float, rows: int) -> float:
+    """Return by how much adders are wider than what they add on the average, with so many ``digits`` in all ``rows``.
+
+    The sum of n terms is about log2(n) bits wider than one of them at its end, and half as much on the way.
+    """
+    return math.log2(1 + digits / rows) / 2
 
 
 def expected_digits(bits: Tensor) -> Tensor:
@@ -53,20 +79,3 @@ def expected_digits(bits: Tensor) -> Tensor:
     is one digit.
     """
     return torch.minimum(bits, bits / 3 + 7 / 9)
-
-
-def total(layers: Sequence[Priced], cost: Cost) -> Tensor:
-    """Return the cost of all layers, each counted once however often the hardware runs it."""
-    return torch.stack([_of(layer, cost) for layer in layers]).sum()
-
-
-def _of(layer: Priced, cost: Cost) -> Tensor:
-    match cost:
-        case Cost.ADDER_BITS:
-            digits = layer.digits().sum()
-            return digits * layer.digit_bits(float(digits.detach()))
-        case Cost.EBOPS:
-            assert isinstance(layer.grid, WidthGrid)  # noqa: S101  # the recipe allows no other
-            return layer.grid.bits(layer.weight).sum() * layer.source_bits()
-        case _:
-            assert_never(cost)

@@ -1,0 +1,138 @@
+"""A grid that is trained: weights with steps of their own, one for the layer, for each output, or for each weight."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from typing_extensions import assert_never
+
+from fpgaprune.quantise.compression import Granularity
+from fpgaprune.quantise.joint.flat import Flat, Remembered
+from fpgaprune.quantise.joint.trainable import BITS, TrainableBits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fpgaprune.fixed import Fixed
+
+_LOG2 = math.log(2)
+
+
+class WidthGrid(TrainableBits):
+    """Weights rounded to trainable steps; groups of weights that share one follow each other in ``scaled``.
+
+    A weight that rounds to zero has no bits. Weights come and go by layer.
+    """
+
+    _fraction: Tensor
+    _group: Tensor
+
+    def __init__(
+        self, formats: Mapping[str, Fixed], shapes: Mapping[str, tuple[int, ...]], granularity: Granularity
+    ) -> None:
+        groups = {name: _groups(shape, granularity) for name, shape in shapes.items()}
+        super().__init__(torch.cat([torch.full((groups[name],), float(to.width)) for name, to in formats.items()]))
+        self._flat = Flat(shapes)
+        self._groups = groups
+        self._shared = granularity is not Granularity.WEIGHT
+        self._known: Remembered[tuple[Tensor, Tensor]] = Remembered()
+        fraction = self._flat.spread(float(to.fraction) for to in formats.values())
+        each = [size // groups[name] for name, size in zip(shapes, self._flat.sizes, strict=True)]
+        members = torch.cat([torch.full((count,), size) for count, size in zip(groups.values(), each, strict=True)])
+        self.register_buffer("_fraction", fraction, persistent=False)
+        self.register_buffer("_group", torch.arange(len(members)).repeat_interleave(members), persistent=False)
+
+    def forward(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights on their grids, with gradients to the weights and to the lost bits."""
+        own = [weights[name] for name in self._flat.shapes]
+        found = _OnGrid.apply(self, weights, self.scaled, *own)  # type: ignore[no-untyped-call]  # torch's own
+        return dict(zip(self._flat.shapes, found, strict=True))
+
+    def bits(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the bits of each weight, without the sign, from the highest that its group needs down to its step."""
+        bits, used = self._highest(weights)
+        lost = self._of_each(self.dropped - self.dropped.detach())
+        return self._flat.parts(bits - used * lost)
+
+    def found(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return all weights on their grids, and their errors."""
+        return self._known.of([self.scaled, *weights.values()], lambda: self._compute(weights))
+
+    @torch.no_grad()
+    def _compute(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        x, scale = self._flat.joined(weights), torch.exp2(self._finest())
+        rounded = (x * scale).round_().div_(scale)
+        return rounded, x - rounded
+
+    def parts(self, vector: Tensor) -> tuple[Tensor, ...]:
+        """Return what a vector has of each layer, in its shape."""
+        return tuple(self._flat.parts(vector).values())
+
+    def of_groups(self, vector: Tensor) -> Tensor:
+        """Return the sum over the weights of each group."""
+        if not self._shared:
+            return vector
+        parts = zip(torch.split(vector, self._flat.sizes), self._groups.values(), strict=True)
+        return torch.cat([part.view(count, -1).sum(1) for part, count in parts])
+
+    def _of_each(self, groups: Tensor) -> Tensor:
+        """Return for each weight the value of its group."""
+        return groups[self._group] if self._shared else groups
+
+    @torch.no_grad()
+    def _finest(self) -> Tensor:
+        """Return the fraction bits of the step of each weight."""
+        return self._fraction - self._of_each(self.whole())
+
+    @torch.no_grad()
+    def _highest(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the bits of each weight without a gradient, and where there are any."""
+        rounded = self.found(weights)[0]
+        largest, used = rounded.abs(), rounded != 0
+        if self._shared:
+            largest = torch.zeros_like(self.scaled).scatter_reduce_(0, self._group, largest, "amax")
+        highest = torch.frexp(self._of_each(largest))[1]
+        return (highest + self._finest()).clamp(min=0) * used, used
+
+
+class _OnGrid(torch.autograd.Function):
+    """The gradient of rounding to trainable steps.
+
+    Of a step 2**-f the error halves with each bit, so the gradient of a rounded value q of x in f is log(2) * (x - q)
+    (Sun et al. 2024, "Gradient-based automatic mixed precision quantization for neural networks on-chip",
+    arXiv:2405.00645); to x it passes.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401  # torch's context
+        grid: WidthGrid,
+        weights: Mapping[str, Tensor],
+        *_: Tensor,
+    ) -> tuple[Tensor, ...]:
+        rounded, error = grid.found(weights)
+        ctx.save_for_backward(error)
+        ctx.grid = grid
+        return grid.parts(rounded)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # as above
+        (error,) = ctx.saved_tensors
+        slope = torch.cat([gradient.flatten() for gradient in gradients]).mul_(error)
+        return None, None, ctx.grid.of_groups(slope).mul_(-_LOG2 * BITS), *gradients
+
+
+def _groups(shape: tuple[int, ...], granularity: Granularity) -> int:
+    """Return how many groups of weights share a width."""
+    match granularity:
+        case Granularity.LAYER:
+            return 1
+        case Granularity.CHANNEL:
+            return shape[0]
+        case Granularity.WEIGHT:
+            return math.prod(shape)
+        case _:
+            assert_never(granularity)
