@@ -90,8 +90,9 @@ class Alternation:
             raise InfeasibleError(explain(situations, pruned=pruned), tuple(each.problem for each in situations))
         last = self.history[-1]
         share = f"{100 * last.found:.1f} % of its scarcest limit" if math.isfinite(last.found) else "too long"
+        more = ", or more rounds" if len(tried) == self.rounds else ""
         msg = (
             f"no network fitted the budget, of {len(tried)} that were trained: the last one, {last.sparsity:.1%} "
-            f"pruned, took {share} (estimate); allow a little more of the board or of time, or more rounds"
+            f"pruned, took {share} (estimate); allow a little more of the board or of time{more}"
         )
         raise InfeasibleError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fpgaprune.prune import Context
+    from fpgaprune.prune.criteria.replica import Replica
 
 MEASURED = "measured"
 
@@ -64,6 +65,7 @@ class _Measured:
 
     context: Context
     before: Masks
+    known: list[float] = field(default_factory=list)
 
     def __call__(self, tensors: Sequence[str], masks: Masks) -> float:
         if all(torch.equal(masks[name], self.before[name]) for name in tensors):
@@ -71,9 +73,15 @@ class _Measured:
         weights = prunable(self.context.model)
         with replica("magnitude", weights, self.context) as work, torch.no_grad():
             pruned = {name: work.weights[name] * masks[name].to(work.weights[name].device) for name in tensors}
-            rises = [(float(work.loss(each, pruned)) - float(work.loss(each))) * count(each) for each in work.batches]
-            rise = sum(rises) / work.samples
+            pairs = zip(work.batches, self._before(work), strict=True)
+            rise = sum((float(work.loss(each, pruned)) - loss) * count(each) for each, loss in pairs) / work.samples
         if not math.isfinite(rise):
             msg = f"the loss without weights of {tensors[0]} rises by {rise}; check it and the scale of the data"
             raise InputError(msg)
         return rise
+
+    def _before(self, work: Replica) -> list[float]:
+        """Return the loss of each batch with all weights, which is the same each time."""
+        if not self.known:
+            self.known.extend(float(work.loss(each)) for each in work.batches)
+        return self.known

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 _OPTIONS = {"lut": "--max-lut", "ff": "--max-ff", "dsp": "--max-dsp", "bram_18k": "--max-bram", "uram": "--max-uram"}
 
 
-def told(number: Round) -> str:
+def told(made: Round) -> str:
     """Return what became of a round, in a line."""
-    share = f"takes {wording.percent(number.found)} of the scarcest limit"
-    takes = share if math.isfinite(number.found) else "is too slow"
+    share = f"takes {wording.percent(made.found)} of the scarcest limit"
+    takes = share if math.isfinite(made.found) else "is too slow"
     return (
-        f"round {number.number}: {wording.percent(number.sparsity)} pruned, {_metric(number.metric)} as integers, "
-        f"{takes} (estimate): {'fits' if number.fits else 'does not fit'}"
+        f"round {made.number}: {wording.percent(made.sparsity)} pruned, {_metric(made.metric)} as integers, "
+        f"{takes} (estimate): {'fits' if made.fits else 'does not fit'}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.budgeted.units import Origins, origins_of
 from fpgaprune.prune import Data
 from fpgaprune.prune.seeding import local_seed
+from fpgaprune.prune.torch_masks import baked_copy
 from fpgaprune.quantise import QuantisedConv, QuantisedLinear, QuantisedScan, quantise
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ class Whole:
 
     @classmethod
     def of(cls, model: nn.Module, data: Data, recipe: QuantiseRecipe) -> Whole:
-        """Return a model quantised without training.
+        """Return a model, baked or not, quantised without training.
 
         Raises:
             InputError: as ``quantise``, or too many weights.
             UnsupportedError: the model holds an operation that cannot be translated exactly.
         """
+        model, _ = baked_copy(model)
         few = _few(data)
         untrained = replace(recipe, fine_tune=None, compress=None)
         quantised = quantise(model, few, untrained, progress=False, metric=_nothing)

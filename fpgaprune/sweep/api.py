@@ -11,6 +11,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.store import Store, room
 from fpgaprune.sweep.designs import DESIGNS, outcome
 from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers, working
+from fpgaprune.sweep.lines import told_of
 from fpgaprune.sweep.pages import write_pages
 from fpgaprune.sweep.plan import names, plan
 from fpgaprune.sweep.schedule import Scheduler, wanted
@@ -79,7 +80,9 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
         InputError: a stage failed and ``keep_going`` is not set, the folder is another's, or it cannot be written.
     """
     store = Store.open(begun(out).resolve() / STORE)
-    planned, called = plan(asked.points), names(asked.points, asked.axes)
+    with told_of(asked.path):
+        planned = plan(asked.points)
+    called = names(asked.points, asked.axes)
     path = out / f"{TABLE}.json"
     if is_finished(out, planned, called) and path.is_file():
         return Swept(Table.from_json(path.read_text(encoding="utf-8")), {})

@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from fpgaprune import errors
 from fpgaprune.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +40,16 @@ def located(path: Path) -> Iterator[None]:
             raise
         msg = f"line {line}: {error}"
         raise InputError(msg) from error
+
+
+@contextmanager
+def told_of(path: Path | None) -> Iterator[None]:
+    """Begin the message of an InputError in the block with the TOML file behind it, and its line as `located`."""
+    if path is None:
+        yield
+        return
+    with errors.located(f"{path}:"), located(path):
+        yield
 
 
 def line_of(text: str, message: str) -> int | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fpgaprune import board as boards
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import plain
+from fpgaprune.recipe import Recipe as TrainRecipe
 from fpgaprune.sweep.stages import data_of, model_of
 from fpgaprune.sweep.task import Task
 from fpgaprune.vendor import DEFAULT_TIMEOUT_S
@@ -31,16 +32,26 @@ def plan(points: Sequence[Point]) -> tuple[Planned, ...]:
     """Return the tasks of each point; the models and the data are built once for their digests.
 
     Raises:
-        InputError: a model, its weights or the data cannot be had.
+        InputError: a model, its weights or the data cannot be had, or a recipe names layers that the model has not.
     """
     digests: dict[Source, str] = {}
+    checked: set[str] = set()
     found = []
     for point in points:
-        source = point.recipe.model
-        if source not in digests:
-            digests[source] = model_of(source.factory, source.weights, source.seed)[1]
-        found.append(Planned(point, _tasks(point.recipe, digests[source], data_of(point.recipe.data)[1])))
+        source, recipe = point.recipe.model, point.recipe
+        named = repr((source, recipe.data, _named_layers(recipe)))
+        if source not in digests or named not in checked:
+            model, digests[source] = model_of(source.factory, source.weights, source.seed)
+            checked.add(named)
+            if any(_named_layers(recipe)):
+                TrainRecipe(recipe.prune, recipe.quantise).check(model, data_of(recipe.data)[0])
+        found.append(Planned(point, _tasks(recipe, digests[source], data_of(recipe.data)[1])))
     return tuple(found)
+
+
+def _named_layers(recipe: Recipe) -> tuple[tuple[str, ...], ...]:
+    """Return the layers that each stage of pruning, and quantisation, treat in a way of their own."""
+    return (*(tuple(stage.layers) for stage in recipe.prune.stages), tuple(recipe.quantise.layers))
 
 
 def _tasks(recipe: Recipe, model: str, data: str) -> Mapping[str, Task]:

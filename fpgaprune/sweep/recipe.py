@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -138,13 +138,15 @@ class Point:
 class Sweep:
     """The points of a recipe file, each once, in the order of its grid, explicit ones last.
 
-    ``limits`` are how much of each resource tasks of this machine may take at once.
+    ``limits`` are how much of each resource tasks of this machine may take at once; ``path`` is the file, where it was
+    read from one.
     """
 
     points: tuple[Point, ...]
     axes: tuple[str, ...]
     limits: Mapping[str, float]
     tables: Mapping[str, Any]
+    path: Path | None = None
 
 
 _TABLES = ("model", "data", "train", "prune", "quantise", "generate", "csim", "synth", "report", "sweep", "search")
@@ -164,7 +166,7 @@ def read(path: Path) -> Sweep:
     """
     with tables_of(path) as tables, located(path):
         check_tables(tables)
-        return _sweep(tables)
+        return replace(_sweep(tables), path=path)
 
 
 def check_tables(tables: Mapping[str, Any]) -> None:

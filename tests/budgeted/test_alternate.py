@@ -108,7 +108,7 @@ def test_the_network_that_loses_least_is_returned_whatever_came_last():
 
 def test_networks_are_made_a_bounded_number_of_times():
     with pytest.raises(
-        InfeasibleError, match=r"no network fitted the budget, of 3 that were trained: the last one, 50\.0% pruned"
+        InfeasibleError, match=r"of 3 that were trained: the last one, 50\.0% pruned, .* or of time, or more rounds$"
     ):
         alternated(lambda number: 2.0**number, rounds=3)
 
@@ -118,6 +118,12 @@ def test_the_sparsest_is_tried_before_a_budget_is_given_up():
     made, told = alternated(lambda number: {1: 1.2}.get(number, 1.1), search=search)
     assert [each.forecast for each in told] == [1.0, 0.9]
     assert made.probe is search.sparsest
+
+
+def test_more_rounds_are_not_proposed_where_all_was_tried():
+    search = FakeSearch(sparsest=FakeProbe(0.9), grid=(FakeProbe(0.9), FakeProbe(0.95), FakeProbe(1.0)))
+    with pytest.raises(InfeasibleError, match=r"allow a little more of the board or of time$"):
+        alternated(lambda _: 1.2, search=search, rounds=9)
 
 
 def test_networks_that_are_too_slow_are_pruned_more_until_one_is_fast_enough():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 import torch
 from rich.console import Console
 from torch import nn
+from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.api import Budget, Build, Goal, PrunedModel, PruneRecipe, Recipe, Strategy, TrainSettings, prune
 from fpgaprune.budgeted import next_command, print_outcome, told
@@ -283,3 +285,13 @@ def test_the_next_command_writes_the_design(tmp_path):
     assert next_command(tmp_path, TIGHT, Build(strategy=Strategy.FOLDED, lanes=2)) == (
         f"fpgaprune generate {tmp_path} --board pynq-z2 --strategy folded --lanes 2 --out DIR"
     )
+
+
+def test_a_model_that_others_pruned_and_did_not_bake_is_taken_with_a_fixed_layer():
+    model = copy.deepcopy(mlp())
+    torch_prune.l1_unstructured(model[0], "weight", 0.25)
+    fixed = replace(RECIPE, prune=replace(RECIPE.prune, layers={"4.weight": 0.0}))
+    found = pruned_to(budget(0.008, dsp=0.0), recipe=fixed, model=model)
+    assert found.pruned.unbaked == ("0.weight",)
+    assert not found.pruned.masks["0.weight"][~model[0].weight_mask.bool()].any()
+    assert found.outcome.dense is not None

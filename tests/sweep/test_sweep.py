@@ -224,9 +224,11 @@ def test_two_sweeps_in_one_folder_share_the_work(inside, tmp_path):
     assert len(_entries(tmp_path / "both", "prune")) == 2
 
 
+WIDE = "activation_bits 32, weight_bits 32"
 FAILING = """
 [[sweep.points]]
-prune.layers.nothing = 0.5
+quantise.activation_bits = 32
+quantise.weight_bits = 32
 
 [[sweep.points]]
 prune.sparsity = 0.25
@@ -236,15 +238,15 @@ prune.sparsity = 0.25
 @pytest.mark.needs("g++", "make")
 def test_failure_ends_a_sweep_or_is_collected(recipe, place):
     path = recipe(FAILING)
-    with pytest.raises(InputError, match=r"layers\.nothing.*nothing_0_5\.log"):
+    with pytest.raises(InputError, match=r"its sums may need.*activation_bits_32_weight_bits_32\.log"):
         _swept(path, place / "out")
     swept, _ = _swept(path, place / "out", keep_going=True)
     said = dict(zip(swept.table.column("design"), swept.table.column("said"), strict=True))
     assert said["sparsity 0.25"] == ""
-    assert "failed: " in said["nothing 0.5"]
-    log = swept.failed["nothing 0.5"].read_text()
+    assert "failed: " in said[WIDE]
+    log = swept.failed[WIDE].read_text()
     assert "Traceback" in log
-    assert status(place / "out").failed == ("nothing 0.5",)
+    assert status(place / "out").failed == (WIDE,)
 
 
 @pytest.mark.needs("g++", "make")
@@ -265,6 +267,20 @@ def test_model_that_fails_is_told(recipe, place):
 def test_model_that_is_another_each_time_is_refused(recipe, place):
     with pytest.raises(InputError, match="returned another model than before"):
         _swept(recipe(base=RECIPE.replace("small_net:model", "small_net:other_each_time")), place / "out")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[quantise.layers.4]\nweight_bits = 2\n", r"recipe\.toml: line \d+: \[quantise\] layers\.4 names no layer"),
+        ("[prune.layers]\n4 = 0.5\n", r"recipe\.toml: line \d+: \[prune\] layers\.4 names no prunable tensor"),
+    ],
+)
+def test_misspelt_layers_are_told_before_anything_is_trained(recipe, place, more, message):
+    watch = Quiet()
+    with pytest.raises(InputError, match=message):
+        sweep(read(recipe(more)), place / "out", Here(), watch)
+    assert watch.stages == []
 
 
 def test_folder_of_something_else_is_refused(recipe, place):
