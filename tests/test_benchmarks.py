@@ -152,6 +152,15 @@ def test_train_overhead(tmp_path):
     assert all(case["ratio"]["with masks"] > 0 < case["cpu_ratio"]["with masks"] for case in cases)
 
 
+def test_peer_pquant(tmp_path):
+    results = quick("peer_pquant", tmp_path / "out.json")
+    assert [point["method"] for point in results["points"]] == ["hgq", "hgq+pdp"]
+    dense, pruned = results["points"]
+    assert 0 < pruned["adder_bits"]["mean"] < dense["adder_bits"]["mean"]
+    assert pruned["nonzeros"]["mean"] < 0.3 * dense["nonzeros"]["mean"]
+    assert 0.3 < dense["accuracy"]["mean"] <= 1
+
+
 def test_frontier(tmp_path):
     results = quick("frontier", tmp_path / "out.json")
     assert [(point["method"], point["setting"]) for point in results["points"]] == [
