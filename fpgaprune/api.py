@@ -33,7 +33,7 @@ from fpgaprune.lower import lower
 from fpgaprune.prune import Data, PrunedModel, PruneRecipe, TrainSettings, from_pquant, from_torch_prune, train
 from fpgaprune.quantise import QuantisedModel, QuantiseRecipe, quantise
 from fpgaprune.recipe import Recipe
-from fpgaprune.report import Comparison, compare, write_report
+from fpgaprune.report import Comparison, Comparisons, compare, compare_boards, design_table, write_report
 from fpgaprune.resources import Kind, Resources
 from fpgaprune.resources import estimate as _estimate
 from fpgaprune.schedule import Interface, Strategy
@@ -50,6 +50,7 @@ __all__ = [
     "Budgeted",
     "Build",
     "Comparison",
+    "Comparisons",
     "Data",
     "FitRequest",
     "Fitted",
@@ -72,7 +73,9 @@ __all__ = [
     "TrainSettings",
     "Verdict",
     "compare",
+    "compare_boards",
     "csim",
+    "design_table",
     "energy",
     "estimate",
     "evaluate",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError, suggest
 from fpgaprune.paths import resource
+from fpgaprune.rows import html_table
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -94,6 +95,14 @@ class Board:
         _check_keys("sources", self.sources, sourced)
         for name in sourced:
             _check_line(f"sources.{name}", self.sources[name])
+
+    def _repr_html_(self) -> str:
+        """Return the figures with their sources for a notebook."""
+        figures = {"part": self.part, "clock_ns": self.clock_ns}
+        figures |= {name: getattr(self.resources, name) for name in _RESOURCES}
+        figures |= {} if self.static_w is None else {"static_w": self.static_w}
+        rows = [(name, value, self.sources[name]) for name, value in figures.items()]
+        return html_table(("figure", "value", "source"), rows, self.title)
 
 
 def names() -> tuple[str, ...]:

@@ -400,6 +400,9 @@ def energy(
 def compare(
     folders: Annotated[list[Path], typer.Argument(help="Generated projects.", show_default=False)],
     html: Annotated[Path | None, typer.Option(help="Write a page as well, with the folders on its way.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write a table of the designs as CSV.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write tables as Markdown.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="A folder to write pictures into, PNG and SVG.")] = None,
     kind: Annotated[
         Kind, typer.Option(help="Which numbers to compare: estimates, or what synth or import-report left in each.")
     ] = Kind.ESTIMATE,
@@ -416,21 +419,30 @@ def compare(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Show designs side by side; exit 1 where a layer's cost does not fall with its non-zeros."""
-    from fpgaprune.report import THRESHOLD, comparison_to_data, print_comparison, write_page
-    from fpgaprune.report import compare as compared
+    """Show designs side by side, board by board; exit 1 where a layer's cost does not fall with its non-zeros."""
+    from fpgaprune import report
+    from fpgaprune.paths import write_text
     from fpgaprune.sim import ProjectFolder
 
     projects = [ProjectFolder.load(folder) for folder in folders]
-    asked = THRESHOLD if threshold is None else threshold
-    comparison = compared(projects, kind, threshold=asked, stock=stock)
+    asked = report.THRESHOLD if threshold is None else threshold
+    compared = report.compare_boards(projects, kind, threshold=asked, stock=stock)
     if html is not None:
-        write_page(comparison, html)
+        report.write_page(compared, html)
+    if csv is not None:
+        write_text(csv, report.design_table(compared).to_csv())
+    if markdown is not None:
+        write_text(markdown, report.markdown(compared))
+    if plots is not None:
+        from fpgaprune.report.plots import write_plots
+
+        write_plots(compared, plots)
     if as_json:
-        _print_json(comparison_to_data(comparison))
+        _print_json(report.comparison_to_data(compared))
     else:
-        print_comparison(comparison, _console())
-    raise typer.Exit(1 if comparison.findings() else 0)
+        for group in compared.groups:
+            report.print_comparison(group, _console())
+    raise typer.Exit(1 if compared.findings() else 0)
 
 
 @app.command()

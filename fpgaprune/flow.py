@@ -172,8 +172,13 @@ def told(fitted: Fitted) -> dict[str, Any]:
 def describe(quantised: QuantisedModel, label: str) -> dict[str, Any]:
     """Return what comparisons and reports say of a network, as JSON values: accuracies, sparsity, mask pictures."""
     report = quantised.report
+    seeds = {
+        "prune": report.pruning.seed if report.pruning else None,
+        "quantise": quantised.recipe.seed if quantised.recipe else None,
+    }
     return {
         "label": label,
+        "seeds": {stage: seed for stage, seed in seeds.items() if seed is not None},
         "float_accuracy": report.metric_before,
         "accuracy": report.metric_after,
         "layers": [

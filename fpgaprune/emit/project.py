@@ -25,6 +25,11 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of(digests: Mapping[str, str]) -> str:
+    """Return one digest of the paths of files and the digest of each."""
+    return sha256("".join(f"{path}\0{digest}\n" for path, digest in sorted(digests.items())))
+
+
 @dataclass(frozen=True)
 class Project:
     """The text of every file by its path relative to the project's folder.
@@ -51,7 +56,7 @@ class Project:
 
     def digest(self) -> str:
         """Return one SHA-256 over all paths and texts; the same input to the generator gives the same digest."""
-        return sha256("".join(f"{path}\0{sha256(text)}\n" for path, text in self.files.items()))
+        return digest_of({path: sha256(text) for path, text in self.files.items()})
 
     def write(self, folder: Path | str, *, force: bool = False) -> Path:
         """Write all files into a new folder in one step and return its path.

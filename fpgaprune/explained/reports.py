@@ -36,6 +36,7 @@ class PruneReport:
     curves: SensitivityCurves | None = None
     kept_biases: Mapping[str, int] = field(default_factory=dict)
     unbaked: tuple[str, ...] = ()
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("criterion", "schedule", "structure"):
@@ -44,6 +45,8 @@ class PruneReport:
             integer(f"kept_biases.{name}", count, low=1)
         for name in self.unbaked:
             words("unbaked", name)
+        if self.seed is not None:
+            integer("seed", self.seed, low=0)
 
     def to_dict(self) -> dict[str, object]:
         """Return the fields as plain values for JSON; ``from_dict`` reads them back."""
@@ -56,6 +59,7 @@ class PruneReport:
             "curves": None if self.curves is None else self.curves.to_dict(),
             "kept_biases": dict(self.kept_biases),
             "unbaked": list(self.unbaked),
+            "seed": self.seed,
         }
 
     @classmethod
@@ -76,6 +80,7 @@ class PruneReport:
             None if given["curves"] is None else SensitivityCurves.from_dict(given["curves"]),
             table("kept_biases", given["kept_biases"]),  # type: ignore[arg-type]  # checked by __post_init__
             tuple(words("unbaked", name) for name in listed("unbaked", given["unbaked"])),
+            given["seed"],  # type: ignore[arg-type]  # checked by __post_init__
         )
 
 

@@ -9,6 +9,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.explained import Histograms, History, PruneReport, SensitivityCurves
 from fpgaprune.prune.checks import refuse_broken_model
 from fpgaprune.prune.masks import prunable
+from fpgaprune.rows import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,8 @@ class PrunedModel:
         """What a report tells of the pruning."""
         recipe = self.recipe
         words = ("", "", "") if recipe is None else (recipe.criterion, recipe.schedule.value, str(recipe.structure))
-        return PruneReport(*words, self.history, self.scores, self.curves, self.kept_biases, self.unbaked)
+        seed = None if recipe is None else recipe.seed
+        return PruneReport(*words, self.history, self.scores, self.curves, self.kept_biases, self.unbaked, seed)
 
     @property
     def kept_biases(self) -> dict[str, int]:
@@ -69,6 +71,13 @@ class PrunedModel:
         entries = {name: self.module.get_parameter(name)[list(dead)] for name, dead in self.dead_biases.items()}
         found = {name: int(values.count_nonzero()) for name, values in entries.items()}
         return {name: count for name, count in found.items() if count}
+
+    def _repr_html_(self) -> str:
+        """Return how much of each tensor is left, for a notebook."""
+        masks = self.masks
+        rows = [(name, masks.count_of(name), masks.nonzeros(name), masks.sparsity_of(name)) for name in masks]
+        total = ("all", masks.count, masks.kept, masks.sparsity)
+        return html_table(("tensor", "weights", "kept", "sparsity"), [*rows, total])
 
     @property
     def dead_bias_count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from fpgaprune.lower import lower
 from fpgaprune.paths import distinct_labels
 from fpgaprune.report.facts import layer_facts
 from fpgaprune.report.inputs import input_reads
-from fpgaprune.report.judge import THRESHOLD, Finding, Outcome, findings, outcome, pairs
+from fpgaprune.report.judge import THRESHOLD, Finding, Outcome, findings, outcomes, pairs
 from fpgaprune.report.kinds import measured, measured_kinds, refuse_unmeasured
 from fpgaprune.report.stock import Baseline, baseline
 from fpgaprune.resources import Kind, Resources, estimate, together
@@ -64,12 +64,21 @@ class LayerPoint:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """The version of fpgaprune that generated a project, its digest then, and the seeds of the network by stage."""
+
+    version: str
+    digest: str
+    seeds: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
 class Point:
     """One design: its label, accuracy of the floating-point and of the integer network, cost, verdict.
 
     Accuracies are shares of 1 on the test data, None where they are not known. ``edited`` lists files that differ from
     what was generated. ``explained`` is what was pruned and why, None where that was not recorded, ``inputs`` how often
-    the elements of each input are read.
+    the elements of each input are read. ``energy_pj`` is that of an inference, None where nobody estimated it.
     """
 
     label: str
@@ -83,6 +92,8 @@ class Point:
     edited: tuple[str, ...] = ()
     explained: Explained | None = None
     inputs: tuple[InputReads, ...] = ()
+    made: Provenance | None = None
+    energy_pj: float | None = None
 
     @property
     def sparsity(self) -> float:
@@ -144,6 +155,17 @@ class Comparison:
         """The point with the most non-zeros."""
         return self.points[0]
 
+    def _repr_html_(self) -> str:
+        """Return the measures of the designs for a notebook: a row a measure, a column a design."""
+        from fpgaprune.report.notebook import comparison_html  # which shows measures, which are of comparisons
+
+        return comparison_html(self)
+
+    @property
+    def place(self) -> tuple[str, float]:
+        """The name of the board and the clock period in ns that all designs are for."""
+        return self.dense.board.name, self.dense.resources.clock_ns
+
     @property
     def reference(self) -> Point | None:
         """The point that the others are measured against: the first, None where no other is sparser."""
@@ -175,7 +197,11 @@ class Comparison:
 
     def outcome(self, layer: LayerPoint, point: Point) -> Outcome:
         """Return what a layer of one of the points shows of pruning."""
-        return outcome(layer, point, self.points, self._findings)
+        return self._outcomes.get((layer.layer, point.label), Outcome.UNKNOWN)
+
+    @cached_property
+    def _outcomes(self) -> dict[tuple[str, str], Outcome]:
+        return outcomes(self.points, self._findings)
 
     @property
     def uncounted(self) -> tuple[str, ...]:
@@ -272,10 +298,16 @@ def point_of(folder: ProjectFolder, kind: Kind = Kind.ESTIMATE) -> Point:
             edited=folder.edited(),
             explained=folder.explained(),
             inputs=input_reads(folder.design.graph),
+            made=_provenance(folder),
         )
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{folder.path}: the manifest does not describe the pruned network ({type(error).__name__}: {error})"
         raise InputError(msg) from error
+
+
+def _provenance(folder: ProjectFolder) -> Provenance:
+    seeds = {str(stage): int(seed) for stage, seed in folder.manifest["point"].get("seeds", {}).items()}
+    return Provenance(str(folder.manifest["fpgaprune"]), folder.digest(), seeds)
 
 
 def _by_layer(resources: Resources) -> dict[str, LayerResources]:

@@ -9,23 +9,35 @@ from typing import TYPE_CHECKING, Any
 from fpgaprune.report import stock
 from fpgaprune.report.measures import ratio, reference_layer
 from fpgaprune.report.notes import notes
+from fpgaprune.report.several_boards import Comparisons
 from fpgaprune.resources import AMOUNTS, to_data
 from fpgaprune.sim import to_data as verdict_to_data
 
 if TYPE_CHECKING:
     from fpgaprune.report.comparison import Comparison, LayerPoint, Point
     from fpgaprune.report.judge import Finding
+    from fpgaprune.report.several_boards import Compared
 
-SCHEMA = "fpgaprune-comparison-2"
-
-
-def comparison_to_text(comparison: Comparison) -> str:
-    """Return the comparison as JSON text."""
-    return json.dumps(comparison_to_data(comparison), indent=1) + "\n"
+SCHEMA, SEVERAL = "fpgaprune-comparison-3", "fpgaprune-comparisons-3"
 
 
-def comparison_to_data(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as JSON values, in the schema that docs/comparison.md describes."""
+def comparison_to_text(compared: Compared) -> str:
+    """Return a comparison, or comparisons for several boards, as JSON text."""
+    return json.dumps(comparison_to_data(compared), indent=1) + "\n"
+
+
+def comparison_to_data(compared: Compared) -> dict[str, Any]:
+    """Return a comparison, or comparisons for several boards, as JSON values, in the schema of docs/comparison.md.
+
+    Those for a single board are one comparison.
+    """
+    groups = Comparisons.of(compared).groups
+    if len(groups) > 1:
+        return {"schema": SEVERAL, "comparisons": [_comparison(group) for group in groups]}
+    return _comparison(groups[0])
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
     board = comparison.dense.board
     return {
         "schema": SCHEMA,
@@ -50,6 +62,9 @@ def _point(point: Point, comparison: Comparison) -> dict[str, Any]:
         "resources": to_data(point.resources, point.board),
         "verdict": None if point.verdict is None else verdict_to_data(point.verdict),
         "edited": list(point.edited),
+        "energy_pj": point.energy_pj,
+        "inputs": [{"name": each.name, "shape": list(each.shape), "read": each.alive} for each in point.inputs],
+        "made": None if point.made is None else asdict(point.made),
         "layers": [_layer(layer, point, comparison) for layer in point.layers],
     }
 

@@ -11,20 +11,20 @@ from fpgaprune.report.page import page_view
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fpgaprune.report.comparison import Comparison
+    from fpgaprune.report.several_boards import Compared
 
 TEMPLATE = "report/page.html.j2"
 
 
-def page(comparison: Comparison) -> str:
-    """Return the page of a comparison; the same comparison gives the same text."""
-    return render(TEMPLATE, page_view(comparison))
+def page(compared: Compared) -> str:
+    """Return the page of a comparison, or of comparisons for several boards; equal ones give equal text."""
+    return render(TEMPLATE, page_view(compared))
 
 
-def write_page(comparison: Comparison, path: Path) -> None:
+def write_page(compared: Compared, path: Path) -> None:
     """Write the page of a comparison in one step.
 
     Raises:
         InputError: the file is a folder, or its folder cannot be written.
     """
-    write_text(path, page(comparison))
+    write_text(path, page(compared))

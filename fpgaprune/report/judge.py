@@ -115,14 +115,15 @@ def pairs(points: Sequence[Point], threshold: float = THRESHOLD) -> Iterator[Bes
                 yield Beside(*denser[-1], sparser, after, 0.0)
 
 
-def outcome(layer: LayerPoint, point: Point, points: Sequence[Point], found: Sequence[Finding]) -> Outcome:
-    """Return what a layer of a design shows of pruning; ``found`` are the findings of all designs."""
-    if any((each.layer, each.sparser) == (layer.layer, point.label) for each in found):
-        return Outcome.FAILS
+def outcomes(points: Sequence[Point], found: Sequence[Finding]) -> dict[tuple[str, str], Outcome]:
+    """Return what layers show of pruning, by the names of the layer and of the design; others show nothing.
+
+    ``found`` are the findings of all designs.
+    """
     every = list(pairs(points))
-    if any(pair.after is layer for pair in every):
-        return Outcome.PAYS
-    return Outcome.REFERENCE if any(pair.before is layer for pair in every) else Outcome.UNKNOWN
+    told = {(pair.before.layer, pair.denser.label): Outcome.REFERENCE for pair in every}
+    told |= {(pair.after.layer, pair.sparser.label): Outcome.PAYS for pair in every}
+    return told | {(each.layer, each.sparser): Outcome.FAILS for each in found}
 
 
 def cost(resources: LayerResources) -> int:

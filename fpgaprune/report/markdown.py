@@ -9,15 +9,21 @@ from fpgaprune.report import wording
 from fpgaprune.report.answer import answer
 from fpgaprune.report.measures import design_measures, layer_measures, stock_measures
 from fpgaprune.report.notes import notes
+from fpgaprune.report.several_boards import Comparisons
 
 if TYPE_CHECKING:
     from fpgaprune.report.comparison import Comparison
     from fpgaprune.report.judge import Finding
     from fpgaprune.report.measures import Cell, Measure
+    from fpgaprune.report.several_boards import Compared
 
 
-def markdown(comparison: Comparison) -> str:
-    """Return a table with one design a row, dense first, and whether pruning pays, as Markdown."""
+def markdown(compared: Compared) -> str:
+    """Return a table with one design a row, dense first, and whether pruning pays, as Markdown, board by board."""
+    return "\n".join(map(_part, Comparisons.of(compared).groups))
+
+
+def _part(comparison: Comparison) -> str:
     resources = comparison.dense.resources
     kind = wording.KIND_NOTE[resources.kind]
     measures = design_measures(comparison)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import struct
 import zlib
 from typing import TYPE_CHECKING
@@ -16,6 +17,26 @@ INK = bytes((0x1F, 0x78, 0xC8))
 """The colour of non-zeros, which shows on white and on black; the share of them is its opacity."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+MOST_CELLS = 128 * 128
+"""Pixels of the finest picture."""
+
+
+def coarse(grid: Sequence[Sequence[float]], cells: int) -> Sequence[Sequence[float]]:
+    """Return a picture of at most so many pixels, each the mean of a block, or the picture itself if it has no more."""
+    block = math.ceil(math.sqrt(len(grid) * len(grid[0]) / cells))
+    if block <= 1:
+        return grid
+    bands = [grid[at : at + block] for at in range(0, len(grid), block)]
+    return [
+        [_mean([value for row in band for value in row[at : at + block]]) for at in range(0, len(grid[0]), block)]
+        for band in bands
+    ]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def data_uri(grid: Sequence[Sequence[float]]) -> str:

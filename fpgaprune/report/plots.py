@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING
 
-from matplotlib import font_manager, patheffects
+from matplotlib import font_manager, patheffects, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
@@ -22,10 +24,13 @@ from fpgaprune.report.measures import (
     ratio,
     reference_layer,
 )
-from fpgaprune.report.scales import PICTURE_GAMMA, accuracy_scale, apart, board_scale, spread
+from fpgaprune.report.pareto import frontier as best_of
+from fpgaprune.report.pareto import short
+from fpgaprune.report.scales import PICTURE_GAMMA, accuracy_scale, apart, board_scale, cost_scale, spread
+from fpgaprune.report.several_boards import Comparisons
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
     from fpgaprune.report.comparison import Comparison, LayerPoint
     from fpgaprune.report.scales import Scale
+    from fpgaprune.report.several_boards import Compared
 
 # Okabe and Ito's colours, which are told apart with every kind of colour vision; the green is darker than theirs.
 BLUE, VERMILION, RUST, GREEN, GREY = "#0072B2", "#D55E00", "#A84900", "#00785A", "#8A9299"
@@ -42,22 +48,71 @@ DPI = 150
 
 _HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
 _ACROSS = 3
+_LABELLED = 12
 _LONGEST = 26
 _LOWEST_TEXT = 0.06
 _NO_LAYERS = "These designs have no layers with weights."
 
 
-def write_png(comparison: Comparison, folder: Path) -> tuple[Path, ...]:
-    """Write every picture into a folder, each file in one step, and return where they are.
+def write_plots(compared: Compared, folder: Path) -> tuple[Path, ...]:
+    """Write every picture into a folder as PNG and as SVG, each file in one step, and return where they are.
+
+    Of several boards each has pictures of its own, which begin with its name and clock.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    figures = {"tradeoff.png": tradeoff, "layers.png": layers, "masks.png": masks}
-    for name, draw in figures.items():
-        with fresh_file(folder / name) as partial:
-            draw(comparison).savefig(partial, dpi=DPI)
-    return tuple(folder / name for name in figures)
+    every = Comparisons.of(compared)
+    drawn: dict[str, Callable[[], Figure]] = {"frontier": partial(frontier, every)}
+    for group in every.groups:
+        board, clock_ns = group.place
+        prefix = f"{board}-{clock_ns:g}ns-" if len(every.groups) > 1 else ""
+        drawn |= {f"{prefix}{draw.__name__}": partial(draw, group) for draw in (tradeoff, layers, masks)}
+    return tuple(path for name, draw in drawn.items() for path in _written(draw(), folder, name))
+
+
+def _written(figure: Figure, folder: Path, name: str) -> Iterator[Path]:
+    for ending in ("png", "svg"):
+        path = folder / f"{name}.{ending}"
+        with fresh_file(path) as target, rc_context({"svg.hashsalt": "fpgaprune"}):
+            figure.savefig(target, dpi=DPI, metadata={"Date": None} if ending == "svg" else None)
+        yield path
+
+
+def frontier(compared: Compared) -> Figure:
+    """Return the integer accuracy of every design against its LUTs, and the line that no other design beats."""
+    every = Comparisons.of(compared)
+    figure = _figure(7.2, 4.8, "Accuracy against LUTs")
+    panel = figure.subplots()
+    _title(panel, f"Accuracy of the integer network (%), LUTs ({every.kind.value}); hollow: does not fit")
+    pairs = [(point.resources.total("lut"), point.accuracy) for point in every.points if point.accuracy is not None]
+    if not pairs:
+        _note(panel, "The accuracy of these designs is not known.")
+        return figure
+    across, up = cost_scale([cost for cost, _ in pairs]), accuracy_scale([gain for _, gain in pairs])
+    best = [(across.at(cost), up.at(gain)) for cost, gain in best_of(pairs)]
+    panel.step(*zip(*[*best, (1.0, best[-1][1])], strict=True), where="post", color=GREY, ls="--", lw=1.2)
+    for group, colour, marker in zip(every.groups, cycle((BLUE, VERMILION, GREEN, GREY)), cycle("os^Dv"), strict=False):
+        _dots(panel, group, (across, up), colour, marker)
+    panel.set_xticks([across.at(tick) for tick in across.ticks], [short(tick) for tick in across.ticks])
+    panel.set_xlim(-0.04, 1.04)
+    _value_axis(panel, up)
+    if len(every.groups) > 1:
+        panel.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=INK)
+    return figure
+
+
+def _dots(panel: Axes, group: Comparison, scales: tuple[Scale, Scale], colour: str, marker: str) -> None:
+    label = _shown(group.dense.board.title)
+    for point in group.points:
+        if point.accuracy is None:
+            continue
+        at = (scales[0].at(point.resources.total("lut")), scales[1].at(point.accuracy))
+        face = colour if point.resources.fits(point.board) else "white"
+        panel.plot(*at, marker, color=colour, mfc=face, ms=6, label=label)
+        label = ""
+        if len(group.points) <= _LABELLED:
+            panel.annotate(_shown(point.label), at, xytext=(7, -10), textcoords="offset points", fontsize=8, color=INK)
 
 
 def tradeoff(comparison: Comparison) -> Figure:

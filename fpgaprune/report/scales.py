@@ -82,6 +82,18 @@ def accuracy_scale(shares: Iterable[float]) -> Scale:
     return Scale(first * step, last * step, False, False, tuple(n * step for n in range(first, last + 1)))
 
 
+def cost_scale(values: Iterable[float]) -> Scale:
+    """Return a scale of what is not negative: from 0, or logarithmic where the positive values differ widely."""
+    found = list(values)
+    positive = [value for value in found if value > 0]
+    if not positive or max(positive) / min(positive) < WIDE:
+        ticks = nice_ticks(0.0, max([*found, 1e-9]))
+        return Scale(ticks[0], ticks[-1], False, False, ticks)
+    low, top, zero = min(positive) / 1.4, max(positive) * 1.4, len(positive) < len(found)
+    ticks = _decades(low, top)
+    return Scale(low, top, True, zero, (0.0, *ticks) if zero else ticks)
+
+
 def nice_ticks(low: float, high: float) -> tuple[float, ...]:
     """Return about five round numbers, evenly spaced, the first at most ``low`` and the last at least ``high``."""
     step = _step(max(high - low, 1e-9 * max(abs(low), abs(high), 1e-9)) / 4)

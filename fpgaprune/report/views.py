@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fpgaprune.report.charts import Chart
     from fpgaprune.report.panels import Panel
+    from fpgaprune.report.pareto import PlotView
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class CellView:
 
 @dataclass(frozen=True)
 class RowView:
-    """A row: its head, a tag beside it (which may be nothing), and its cells."""
+    """A row: its head, a tag beside it (which may be nothing), its cells, and the number of its design, if any."""
 
     head: str
     tag: str
     cells: tuple[CellView, ...]
+    design: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,6 @@ class SensitivityView:
 class DesignView:
     """Why the weights of one design went: sentences, its trainings, the scores of its tensors."""
 
-    label: str
     lines: tuple[str, ...]
     trainings: tuple[Panel, ...]
     scores: tuple[Panel, ...]
@@ -121,12 +122,10 @@ class DesignView:
 
 @dataclass(frozen=True)
 class WhyView:
-    """What was pruned and why; ``missing`` says what is not recorded and how to get it."""
+    """Why weights went; ``missing`` says what is not recorded and how to get it."""
 
     missing: str
-    inputs: tuple[MasksView, ...]
     sensitivity: tuple[SensitivityView, ...]
-    designs: tuple[DesignView, ...]
 
 
 @dataclass(frozen=True)
@@ -148,18 +147,47 @@ class FactView:
 
 
 @dataclass(frozen=True)
-class PageView:
-    """The whole page."""
+class CommandView:
+    """A command to copy, and what it does."""
 
-    title: str
-    question: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class DetailView:
+    """One design by itself; ``number`` is its place among all, ``name`` says its board too where there are several."""
+
+    number: int
+    name: str
+    told: str
+    bars: BarsView
+    layers: TableView | None
+    pictures: tuple[PictureView, ...]
+    verdict: VerdictView
+    why: DesignView | None
+    facts: tuple[FactView, ...]
+    commands: tuple[CommandView, ...]
+
+
+@dataclass(frozen=True)
+class AnswerView:
+    """The answer for one board: what it is for (empty for a single board), a sentence, and one that explains it."""
+
+    place: str
     headline: str
     detail: str
-    rule: str
-    kind: str
-    kind_note: str
-    tiles: tuple[TileView, ...]
-    designs: TableView
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """The designs for one board beside each other; ``number`` tells groups apart, ``place`` is empty for a single one.
+
+    Charts, bars and pictures are left out where there are too many designs to be seen at once.
+    """
+
+    number: int
+    place: str
     charts: tuple[Chart, ...]
     boards: tuple[BarsView, ...]
     pays: str
@@ -167,10 +195,31 @@ class PageView:
     findings: tuple[str, ...]
     notes: tuple[str, ...]
     layers: tuple[BarsView, ...]
-    layer_table: TableView
+    layer_table: TableView | None
+    inputs: tuple[MasksView, ...]
     masks: tuple[MasksView, ...]
+
+
+@dataclass(frozen=True)
+class PageView:
+    """The whole page; ``chosen`` is the design that is shown first, ``few`` whether all fit on it side by side."""
+
+    title: str
+    question: str
+    answers: tuple[AnswerView, ...]
+    kind: str
+    kind_note: str
+    tiles: tuple[TileView, ...]
+    plot: PlotView
+    designs: TableView
+    fits: TableView | None
+    groups: tuple[GroupView, ...]
+    details: tuple[DetailView, ...]
+    chosen: int
+    few: bool
     shades: str
     why: WhyView
-    chosen: str
     verdicts: tuple[VerdictView, ...]
+    judged: str
     facts: tuple[FactView, ...]
+    command: CommandView

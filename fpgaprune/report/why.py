@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from fpgaprune.explained import remarks
+from fpgaprune.explained import History, remarks
 from fpgaprune.report import wording
 from fpgaprune.report.panels import score_panel, sensitivity_panels, training_panels
-from fpgaprune.report.picture import data_uri
+from fpgaprune.report.picture import coarse, data_uri
 from fpgaprune.report.views import DesignView, MasksView, PictureView, SensitivityView, WhyView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fpgaprune.explained import Explained, SensitivityCurves
-    from fpgaprune.report.comparison import Comparison, Point
+    from fpgaprune.report.comparison import Point
     from fpgaprune.report.inputs import InputReads
 
 MOST_TENSORS = 24
@@ -24,14 +24,15 @@ MOST_TENSORS = 24
 HOW = "projects keep it when `fpgaprune generate` or `fit` makes them of a model that `fpgaprune prune` wrote"
 
 
-def why_view(comparison: Comparison) -> WhyView:
-    """Return what a page says of why weights went."""
-    points = comparison.points
+MOST_AMONG_MANY = 6
+"""The same where there are many designs."""
+
+
+def why_view(points: Sequence[Point]) -> WhyView:
+    """Return what a page says of why weights went, of all designs."""
     return WhyView(
         missing=_missing(points),
-        inputs=_inputs(points),
         sensitivity=_sensitivity(points),
-        designs=tuple(_design(point, point.explained) for point in points if point.explained is not None),
     )
 
 
@@ -51,29 +52,30 @@ def _curves(point: Point) -> SensitivityCurves | None:
     return pruning.curves if pruning else None
 
 
-def _inputs(points: Sequence[Point]) -> tuple[MasksView, ...]:
+def inputs_of(points: Sequence[Point], cells: int) -> tuple[MasksView, ...]:
     """Return the pictures of each input, one a design, by its name."""
     names = list(dict.fromkeys(reads.name for point in points for reads in point.inputs))
     return tuple(
-        MasksView(f"Input {wording.plain(name)}" if len(names) > 1 else "Inputs that are read", _pictures(points, name))
+        MasksView(
+            f"Input {wording.plain(name)}" if len(names) > 1 else "Inputs that are read", _pictures(points, name, cells)
+        )
         for name in names
     )
 
 
-def _pictures(points: Sequence[Point], name: str) -> tuple[PictureView, ...]:
+def _pictures(points: Sequence[Point], name: str, cells: int) -> tuple[PictureView, ...]:
     found = ((point, next((reads for reads in point.inputs if reads.name == name), None)) for point in points)
-    return tuple(_picture(wording.plain(point.label), reads) for point, reads in found if reads is not None)
+    return tuple(input_picture(wording.plain(point.label), reads, cells) for point, reads in found if reads is not None)
 
 
-def _picture(label: str, reads: InputReads) -> PictureView:
-    grid, across = _grid(reads)
+def input_picture(label: str, reads: InputReads, cells: int) -> PictureView:
+    """Return how often the elements of an input are read, in at most so many cells."""
+    full, across = _grid(reads)
+    grid = coarse(full, cells)
     told = f"{wording.count(reads.alive)} of {wording.count(len(reads.counts))} read"
     shape = f"{min(max(len(grid[0]) / len(grid), 1 / 3), 12):.3g}"
     alt = f"Inputs of {label}: {told}; {across}"
     return PictureView(label, data_uri(grid), shape, alt, told)
-
-
-_MOST_PIXELS = 128 * 128
 
 
 def _grid(reads: InputReads) -> tuple[list[list[float]], str]:
@@ -94,23 +96,7 @@ def _grid(reads: InputReads) -> tuple[list[list[float]], str]:
     most = max(places) or 1
     rows = [[count / most for count in places[at : at + width]] for at in range(0, len(places), width)]
     rows[-1] += [0.0] * (width - len(rows[-1]))
-    return _coarse(rows), across
-
-
-def _coarse(rows: list[list[float]]) -> list[list[float]]:
-    """Return a picture of at most so many pixels, each the mean of a block."""
-    block = math.ceil(math.sqrt(len(rows) * len(rows[0]) / _MOST_PIXELS))
-    if block <= 1:
-        return rows
-    bands = [rows[at : at + block] for at in range(0, len(rows), block)]
-    return [
-        [_mean([value for row in band for value in row[at : at + block]]) for at in range(0, len(rows[0]), block)]
-        for band in bands
-    ]
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
+    return rows, across
 
 
 def _sensitivity(points: Sequence[Point]) -> tuple[SensitivityView, ...]:
@@ -138,13 +124,15 @@ def _network(curves: SensitivityCurves, labels: list[str]) -> SensitivityView:
     return SensitivityView(note, tuple(panels[at] for at in shown))
 
 
-def _design(point: Point, explained: Explained) -> DesignView:
+def design_view(explained: Explained, *, many: bool) -> DesignView:
+    """Return why the weights of one design went, in less room if it is one of ``many``."""
     pruning, quantising = explained.pruning, explained.quantising
     scores = pruning.scores.tensors if pruning else {}
-    largest = sorted(scores, key=lambda name: -sum(scores[name].kept) - sum(scores[name].pruned))[:MOST_TENSORS]
+    most = MOST_AMONG_MANY if many else MOST_TENSORS
+    largest = sorted(scores, key=lambda name: -sum(scores[name].kept) - sum(scores[name].pruned))[:most]
     panels = tuple(score_panel(name, histogram) for name, histogram in scores.items() if name in largest)
-    trainings = training_panels(pruning.history, quantising.history) if pruning else ()
-    return DesignView(wording.plain(point.label), _lines(explained), trainings, panels)
+    trainings = training_panels(pruning.history if pruning else History(), quantising.history)
+    return DesignView(_lines(explained), trainings, panels)
 
 
 def _lines(explained: Explained) -> tuple[str, ...]:

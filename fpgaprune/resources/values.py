@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.rows import html_table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -89,6 +91,19 @@ class Resources:
     latency_cycles: int
     layers: tuple[LayerResources, ...]
     measured: Measured | None = None
+
+    def _repr_html_(self) -> str:
+        """Return what each kernel and all of them take, for a notebook."""
+        amounts = ("nonzeros", *AMOUNTS)
+        rows = [
+            [each.layer or each.tensor, each.strategy, *(getattr(each, name) for name in amounts)]
+            for each in self.layers
+        ]
+        title = (
+            f"{self.kind.value} at {self.clock_ns:g} ns: latency {self.latency_cycles} cycles, "
+            f"interval {self.interval_cycles} cycles"
+        )
+        return html_table(("layer", "strategy", *amounts), [*rows, ["all", "", *map(self.total, amounts)]], title)
 
     def total(self, amount: str) -> int:
         """Return the sum over layers of one of `AMOUNTS`, ``nonzeros``, ``adder_bits`` or ``multipliers``."""

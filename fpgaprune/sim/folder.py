@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpgaprune import board
 from fpgaprune.emit.manifest import SCHEMA
-from fpgaprune.emit.project import NAME
+from fpgaprune.emit.project import NAME, digest_of, sha256
 from fpgaprune.errors import InputError
 from fpgaprune.explained import NAME as EXPLAINED
 from fpgaprune.explained import explained_from_text
@@ -61,6 +61,12 @@ class ProjectFolder:
             msg = f"{path / NAME} has schema {schema!r}, this version reads {SCHEMA!r}; generate the project again"
             raise InputError(msg)
         return cls(path, manifest, _design(path, manifest))
+
+    def digest(self) -> str:
+        """Return the digest of the project as it was generated, as `Project.digest` gives it."""
+        manifest = sha256(_read(self.path / NAME, f"{self.path} has no {NAME}"))
+        listed = {**self.manifest["files"], NAME: manifest}
+        return digest_of(listed)
 
     def explained(self) -> Explained | None:
         """Return what was pruned and why; None where that was not recorded, as by hls4ml or by earlier versions.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fpgaprune.errors import InputError
 from fpgaprune.paths import write_text
+from fpgaprune.rows import html_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,19 @@ class Verdict:
     def exact(self) -> bool:
         """Whether at least one word was compared and none differs."""
         return self.mismatches == 0 and self.words > 0
+
+    def _repr_html_(self) -> str:
+        """Return the verdict for a notebook."""
+        rows = [
+            ("text", self.text),
+            ("samples", self.samples),
+            ("words compared", self.words),
+            ("mismatches", self.mismatches),
+            ("first difference", str(self.first) if self.first else None),
+            ("edited files", ", ".join(self.edited) or None),
+            ("inferences a second", round(self.inferences_per_s)),
+        ]
+        return html_table(("C-simulation", "bit-exact" if self.exact else "NOT exact"), rows)
 
     def sentence(self) -> str:
         """Return the verdict in words."""

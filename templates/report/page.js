@@ -1,5 +1,6 @@
 "use strict";
-// Everything is on the page without this script; it adds sorting and tooltips.
+// Everything is on the page without this script; it adds sorting, tooltips, copying, and one design at a time.
+document.documentElement.classList.add("js");
 for (const table of document.querySelectorAll("table")) {
   table.querySelectorAll("thead th").forEach((head, column) => {
     const button = document.createElement("button");
@@ -35,11 +36,12 @@ function compare(a, b, down) {
 const tip = document.createElement("div");
 tip.id = "tip";
 tip.hidden = true;
+tip.setAttribute("aria-hidden", "true");
 document.body.append(tip);
 for (const mark of document.querySelectorAll("[data-tip]")) {
-  mark.querySelector("title").remove();
-  mark.addEventListener("pointerenter", () => show(mark));
-  mark.addEventListener("pointerleave", () => { tip.hidden = true; });
+  mark.querySelector("title")?.remove();
+  for (const event of ["pointerenter", "focus"]) mark.addEventListener(event, () => show(mark));
+  for (const event of ["pointerleave", "blur"]) mark.addEventListener(event, () => { tip.hidden = true; });
 }
 
 function show(mark) {
@@ -50,4 +52,55 @@ function show(mark) {
   tip.style.left = `${Math.max(6, Math.min(left, document.documentElement.clientWidth - own.width - 6))}px`;
   tip.style.top = `${Math.max(6, at.top - own.height - 2)}px`;
 }
-document.documentElement.dataset.ready = "yes";
+
+for (const line of document.querySelectorAll(".command")) {
+  const button = document.createElement("button"), text = line.querySelector("code").textContent;
+  button.type = "button";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy: ${text}`);
+  button.addEventListener("click", async () => {
+    button.textContent = await copied(text, line.querySelector("code")) ? "Copied" : "Selected";
+  });
+  line.append(button);
+}
+
+// Where the clipboard is not to be had, as in a frame, the text is selected, to be copied by hand.
+async function copied(text, code) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(code);
+    return false;
+  }
+}
+
+const details = [...document.querySelectorAll(".detail")], choose = document.getElementById("choose");
+const rows = [...document.querySelectorAll("tr[data-design]")], dots = [...document.querySelectorAll(".dot")];
+choose.parentElement.hidden = false;
+choose.addEventListener("change", () => select(Number(choose.value)));
+for (const row of rows) {
+  row.addEventListener("click", (event) => {
+    if (event.target.closest("a")) event.preventDefault();
+    select(Number(row.dataset.design));
+  });
+}
+
+function select(number, told = true) {
+  for (const each of details) each.classList.toggle("shown", Number(each.dataset.design) === number);
+  for (const row of rows) {
+    const chosen = Number(row.dataset.design) === number;
+    row.classList.toggle("selected", chosen);
+    if (chosen) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+  }
+  for (const dot of dots) {
+    const chosen = Number(dot.dataset.design) === number;
+    dot.setAttribute("aria-checked", String(chosen));
+    dot.tabIndex = chosen ? 0 : -1;
+    if (chosen) dot.parentElement.append(dot);
+  }
+  choose.value = String(number);
+  if (told) document.getElementById("said").textContent = `Shown: ${choose.selectedOptions[0].textContent}`;
+}
+select(Number(choose.value), false);

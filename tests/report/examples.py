@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from fpgaprune import board
-from fpgaprune.report import Comparison, LayerPoint, Point
+from fpgaprune.report import Comparison, Comparisons, LayerPoint, Point
 from fpgaprune.report.inputs import InputReads
 from fpgaprune.resources import Kind, LayerResources, Resources
 from fpgaprune.sim import Mismatch, Verdict
 from tests.explained.examples import EXPLAINED
 
-PYNQ = board.load("pynq-z2")
+PYNQ, KV260 = board.load("pynq-z2"), board.load("kv260")
 SHAPES = ((64, 784), (32, 64), (10, 32))
 
 # What `estimate` says of random 784-64-32-10 networks with weights of 5 and activations of 8 bits:
@@ -78,6 +78,16 @@ def explained_comparison():
         InputReads("z", (3, 2), (1,) * 6),
     )
     return Comparison((dense, *(replace(each, explained=EXPLAINED, inputs=reads) for each in told)))
+
+
+def several_boards():
+    """Return three levels on a PYNQ-Z2, and two of them on a KV260 at its own clock."""
+    small = tuple(point_of(level) for level in LEVELS[2:])
+    large = tuple(
+        replace(each, board=KV260, folder=f"{each.folder}-kv260", resources=replace(each.resources, clock_ns=5.0))
+        for each in small[1:]
+    )
+    return Comparisons((Comparison(small), Comparison(large)))
 
 
 def with_layers(point, layers):

@@ -49,7 +49,7 @@ def section(root, heading):
 
 def test_question_and_answer_come_first(example):
     header = example.one("header")
-    assert header.one("h1").text == "What does pruning buy on the TUL PYNQ-Z2?"
+    assert header.one("h1").text == "What fits the TUL PYNQ-Z2, at which accuracy?"
     assert header.one("p", class_="answer").text.replace("\xa0", " ") == (
         "The 95 % design fits the TUL PYNQ-Z2 with 27.5 times fewer LUTs than the 0 % design, "
         "and gives up 2.5 points of accuracy."
@@ -148,7 +148,7 @@ def test_bars_of_layers_and_where_they_would_end(example):
 
 
 def test_bars_of_the_board(example):
-    cards = section(example, "boards").all("figure", class_="card")
+    cards = section(example, "boards-0").one("div", class_="cards").all("figure", class_="card")
     assert [card.one("figcaption").text for card in cards] == [
         "0 % lacks LUT, FF and DSP",
         "50 % lacks LUT, FF and DSP",
@@ -159,10 +159,11 @@ def test_bars_of_the_board(example):
     assert [width(bar) for bar in cards[4].all("span", class_="bar")] == [55.24, 11.85, 96.82, 0]
     assert [width(bar) for bar in cards[0].all("span", class_="over")] == [100, 100, 100]
     assert cards[4].all("li")[0].text == "LUT 55.2 % 29,387 of 53,200"
+    assert len(section(example, "details").all("figure", class_="card")) == 5
 
 
 def test_charts_have_lines_titles_and_words_for_who_cannot_see_them(example):
-    accuracy, cost = section(example, "tradeoff").all("figure")
+    accuracy, cost = section(example, "boards-0").one("div", class_="charts").all("figure")
     assert cost.one("figcaption").text == "LUT and DSP, % of the board (estimate) LUT DSP"
     plot = cost.one("svg", class_="plot")
     assert plot.attributes["role"] == "img"
@@ -220,13 +221,14 @@ def test_one_pixel_is_a_picture():
 
 
 def test_verdicts_and_provenance(example):
+    assert "never with a tolerance: 4 of 5 designs exact, 1 not simulated yet." in section(example, "verdicts").text
     verdicts = [each.text for each in section(example, "verdicts").all("li")]
     assert verdicts[0] == "0 % not run Run: fpgaprune csim out/digits/sparsity-0"
     assert "95 % exact 1,000 samples, 10,000 words compared, none differs." in verdicts[4]
     facts = section(example, "provenance").text
     for part in (
         f"fpgaprune {__version__}",
-        "out/digits/sparsity-95",
+        "fpgaprune compare out/digits/sparsity-0",
         "estimate: computed from the generated kernels",
         "calibrated on open synthesis",
         "xc7z020clg400-1",
@@ -240,6 +242,7 @@ def test_a_mismatch_is_told_in_full():
     root = parse(page(Comparison((point_of(LEVELS[0]), replace(point_of(LEVELS[4]), verdict=WRONG)))))
     text = section(root, "verdicts").all("li")[1]
     assert text.attributes["class"] == "bad"
+    assert "1 of 2 designs exact, 1 not." in section(root, "verdicts").text
     assert "3 mismatches" in text.text
     assert "First difference: sample 41: layer 'fc2' is the first to differ, element 7 is -12, expected 5." in text.text
     assert "Files changed by hand when it ran: src/top.cpp." in text.text
@@ -262,8 +265,9 @@ def test_what_is_missing_is_said():
     rows = table(section(parse(page(missing_layer())), "layers").one("table"))[1]
     assert rows[5][:2] + rows[5][6:] == ["fc2", "95 %", "0 0.00×", *["-"] * 6, "not built", "-"]  # noqa: RUF001
     assert rows[7] == ["fc3", "90 %", *["-"] * 13]
-    text = section(parse(page(without_accuracy())), "tradeoff").text
-    assert "The accuracy of these designs is not known." in text
+    root = parse(page(without_accuracy()))
+    for heading in ("tradeoff", "boards-0"):
+        assert "The accuracy of these designs is not known." in section(root, heading).text
     header = parse(page(one_point())).one("header").text
     assert "No design fits the TUL PYNQ-Z2" in header
     assert "There is no other design to compare it with." in header

@@ -17,11 +17,12 @@ from tests.report.examples import (
     missing_layer,
     named,
     not_paying,
+    several_boards,
     without_accuracy,
     without_lut,
 )
 
-NAMES = ["tradeoff.png", "layers.png", "masks.png"]
+NAMES = [f"{name}.{ending}" for name in ("frontier", "tradeoff", "layers", "masks") for ending in ("png", "svg")]
 
 
 def texts(figure):
@@ -31,18 +32,47 @@ def texts(figure):
 
 def test_files_are_written_and_are_pictures(tmp_path):
     before = dict(mpl.rcParams)
-    paths = plots.write_png(example_comparison(), tmp_path / "new" / "plots")
+    paths = plots.write_plots(example_comparison(), tmp_path / "new" / "plots")
     assert [path.name for path in paths] == NAMES
     assert sorted(path.name for path in (tmp_path / "new" / "plots").iterdir()) == sorted(NAMES)
     for path in paths:
+        if path.suffix == ".svg":
+            assert path.read_text().rstrip().endswith("</svg>")
+            continue
         pixels = (imread(path)[:, :, :3] @ (1, 256, 65536)).ravel()  # one number a colour
         assert pixels.size > 800 * 400
         assert len(np.unique(pixels)) > 50
     assert dict(mpl.rcParams) == before
 
 
+def test_equal_comparisons_give_equal_pictures(tmp_path):
+    first, second = (plots.write_plots(example_comparison(), tmp_path / name) for name in ("a", "b"))
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_frontier_is_that_of_the_designs():
+    figure = plots.frontier(example_comparison())
+    (panel,) = figure.axes
+    line, *dots = panel.get_lines()
+    heights = [dot.get_ydata()[0] for dot in dots]
+    assert [dot.get_markerfacecolor() == "white" for dot in dots] == [True] * 4 + [False]
+    front = [heights[4], heights[3], heights[2], heights[1]]  # the dense one is less accurate than that with half
+    assert list(line.get_ydata()) == [*front, front[-1]]
+    assert "95 %" in texts(figure)
+
+
+def test_boards_have_pictures_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "DPI", 50)
+    names = {path.stem for path in plots.write_plots(several_boards(), tmp_path)}
+    boards = ("pynq-z2-10ns", "kv260-5ns")
+    assert names == {"frontier"} | {f"{board}-{name}" for board in boards for name in ("tradeoff", "layers", "masks")}
+    legend = plots.frontier(several_boards()).axes[0].get_legend()
+    assert [text.get_text()[:10] for text in legend.get_texts()] == ["TUL PYNQ-Z", "AMD Kria K"]
+
+
 def test_a_failure_leaves_the_old_files(tmp_path, monkeypatch):
-    old = tmp_path / "tradeoff.png"
+    old = tmp_path / "frontier.png"
     old.write_text("old")
 
     def fail(*_, **__):
@@ -50,8 +80,8 @@ def test_a_failure_leaves_the_old_files(tmp_path, monkeypatch):
 
     monkeypatch.setattr(plots.Figure, "savefig", fail)
     with pytest.raises(OSError, match="disk full"):
-        plots.write_png(example_comparison(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["tradeoff.png"]
+        plots.write_plots(example_comparison(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["frontier.png"]
     assert old.read_text() == "old"
 
 
@@ -134,14 +164,14 @@ def test_a_layer_that_is_missing_has_no_picture():
 @pytest.mark.parametrize("edge", EDGES)
 def test_every_edge_is_drawn(edge, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "DPI", 50)
-    for path in plots.write_png(EDGES[edge](), tmp_path):
+    for path in plots.write_plots(EDGES[edge](), tmp_path):
         assert path.stat().st_size > 1500
 
 
 def test_foreign_names_are_no_formulas_and_need_no_font(tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "DPI", 50)
     comparison = named((r"$\frac{1}{0}$", "层🙂\n", "n" * 200))
-    plots.write_png(comparison, tmp_path)
+    plots.write_plots(comparison, tmp_path)
     assert r"\$\frac{1}{0}\$" in texts(plots.layers(comparison))
 
 

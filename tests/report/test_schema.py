@@ -11,9 +11,10 @@ import jsonschema
 import pytest
 
 from fpgaprune.report import Comparison, comparison_to_data
+from fpgaprune.report.comparison import Provenance
 from fpgaprune.report.data import comparison_to_text
 from fpgaprune.resources import Kind
-from tests.report.examples import EDGES, LEVELS, WRONG, example_comparison, named, point_of
+from tests.report.examples import EDGES, LEVELS, WRONG, example_comparison, named, point_of, several_boards
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SCHEMA = json.loads((DOCS / "comparison.schema.json").read_text(encoding="utf-8"))
@@ -33,6 +34,24 @@ def test_real_data_is_valid(edge):
     data = json.loads(comparison_to_text(comparison))
     assert data == json.loads(json.dumps(comparison_to_data(comparison)))
     jsonschema.validate(data, SCHEMA)
+
+
+def test_several_boards_are_valid_and_each_is_a_comparison():
+    data = json.loads(comparison_to_text(several_boards()))
+    jsonschema.validate(data, SCHEMA)
+    assert [each["board"]["name"] for each in data["comparisons"]] == ["pynq-z2", "kv260"]
+    assert data["comparisons"][0] == json.loads(comparison_to_text(several_boards().groups[0]))
+    del data["comparisons"][0]["points"]
+    assert not valid(data)
+
+
+def test_what_is_known_of_projects_is_valid():
+    made = Provenance("0.1.0", "ab" * 32, {"prune": 0, "quantise": 3})
+    points = [replace(point, made=made, energy_pj=12.5) for point in EDGES["pruning is explained"]().points]
+    data = json.loads(comparison_to_text(Comparison(tuple(points))))
+    jsonschema.validate(data, SCHEMA)
+    assert data["points"][2]["made"]["seeds"] == {"prune": 0, "quantise": 3}
+    assert data["points"][2]["inputs"][0] == {"name": "x", "shape": [784], "read": 522}
 
 
 def test_a_mismatch_is_valid():
@@ -95,5 +114,9 @@ def test_the_page_names_every_field():
 def test_the_code_of_the_page_runs():
     text = (DOCS / "comparison.md").read_text(encoding="utf-8")
     names = {}
-    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)  # noqa: S102  # our own documentation
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(block, names)  # noqa: S102  # our own documentation
     names["check"](example_comparison(), DOCS / "comparison.schema.json")
+    text, frame = names["tables"](several_boards())
+    assert len(text.splitlines()) == 1 + 5
+    assert list(frame["board"]) == ["pynq-z2"] * 3 + ["kv260"] * 2

@@ -9,7 +9,7 @@ import pytest
 
 from fpgaprune.errors import InputError
 from fpgaprune.explained import Explained, Histogram, History, Record, SensitivityCurves, explained_to_text
-from fpgaprune.report import Comparison, compare
+from fpgaprune.report import compare
 from fpgaprune.report.html import page
 from fpgaprune.report.panels import MOST_POINTS, score_panel, sensitivity_panels, training_panels
 from fpgaprune.report.why import MOST_TENSORS, why_view
@@ -106,16 +106,12 @@ def test_long_trainings_stay_small():
 
 
 def test_the_page_draws_them_with_words(explained):
-    why = section(explained, "why")
-    plots = why.all("svg", class_="plot")
-    assert len(plots) == 2 + 2 * (2 + 2)
+    assert len(section(explained, "why").all("svg", class_="plot")) == 2
+    dense, middle, sparse = explained.all("section", class_="detail")
+    assert [len(each.all("svg", class_="plot")) for each in (dense, middle, sparse)] == [0, 2 + 2, 2 + 2]
+    plots = middle.all("svg", class_="plot")
     assert all(plot.attributes["role"] == "img" and plot.attributes["aria-label"] for plot in plots)
-    details = why.all("details")
-    assert [each.one("summary").text for each in details] == [
-        "90 % : trainings and scores",
-        "95 % : trainings and scores",
-    ]
-    assert ["open" in each.attributes for each in details] == [False, True]
+    assert ["shown" in each.attributes["class"] for each in (dense, middle, sparse)] == [False, False, True]
     for line in (
         "Pruned by magnitude, schedule cubic, structure weights.",
         "no better for 1 epoch (step 2, epoch 2).",
@@ -123,7 +119,7 @@ def test_the_page_draws_them_with_words(explained):
         "Signed digits of the integer weights: fc1 120, fc2 9.",
         "Folding bn1 into fc1 changed non-zero biases from 8 to 10.",
     ):
-        assert line in details[0].text
+        assert line in middle.text
 
 
 def test_what_is_not_recorded_is_said_once_with_the_remedy(explained):
@@ -133,17 +129,15 @@ def test_what_is_not_recorded_is_said_once_with_the_remedy(explained):
     assert missing.text.startswith("Trainings, scores and sensitivity are not recorded: ")
     pruning = replace(EXPLAINED.pruning, curves=None)
     points = [replace(point_of(level), explained=Explained(pruning)) for level in LEVELS]
-    assert why_view(Comparison(tuple(points))).missing == (
-        "Sensitivity is not recorded: `fpgaprune prune --explain` measures it."
-    )
+    assert why_view(points).missing == ("Sensitivity is not recorded: `fpgaprune prune --explain` measures it.")
 
 
 def test_curves_of_one_network_are_drawn_once_and_those_of_others_apart():
-    (only,) = why_view(explained_comparison()).sensitivity
+    (only,) = why_view(explained_comparison().points).sensitivity
     assert len(only.panels) == 2
     other = replace(CURVES, unpruned=0.9)
     dense = replace(point_of(LEVELS[0]), explained=Explained(replace(EXPLAINED.pruning, curves=other)))
-    first, second = why_view(Comparison((dense, *explained_comparison().points[1:]))).sensitivity
+    first, second = why_view((dense, *explained_comparison().points[1:])).sensitivity
     assert "Of 0 %." in first.note
     assert "Of 90 % and 95 %." in second.note
 
@@ -152,7 +146,7 @@ def test_of_many_tensors_the_most_sensitive_are_drawn():
     curves = {f"t{at}": (0.9 - at / 100,) for at in range(40)}
     pruning = replace(EXPLAINED.pruning, curves=SensitivityCurves("magnitude", (0.5,), 0.95, curves))
     point = replace(point_of(LEVELS[4]), explained=Explained(pruning))
-    (network,) = why_view(Comparison((point,))).sensitivity
+    (network,) = why_view((point,)).sensitivity
     assert [panel.title for panel in network.panels] == [f"t{at}" for at in range(16, 40)]
     assert f"The {MOST_TENSORS} most sensitive of 40 are shown." in network.note
 
