@@ -41,6 +41,7 @@ function draw() {
     dot.classList.toggle("gone", !shown);
     if (!shown) continue;
     dot.setAttribute("transform", `translate(${px(dot.values[x])},${py(dot.values[y])})`);
+    dot.classList.toggle("west", px(dot.values[x]) > 0.7 * plot.viewBox.baseVal.width);
     const name = choose.querySelector(`option[value="${dot.dataset.design}"]`).textContent;
     const fits = dot.querySelector(".mark").classList.contains("fits") ? "fits" : "does not fit";
     dot.dataset.tip = `${name}: ${told(y, dot.values[y])}, ${told(x, dot.values[x])}, ${fits}`;
