@@ -448,12 +448,12 @@ def test_an_endless_value_is_shown_in_short(refusal):
 # layering
 
 
-def test_the_module_imports_nothing_of_the_package_but_errors_and_paths():
+def test_the_module_imports_nothing_of_the_package_but_errors_paths_and_rows():
     tree = ast.parse(Path(board.__file__).read_text())
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
     own = {module for module in imported if module.startswith("fpgaprune")}
-    assert own == {"fpgaprune.errors", "fpgaprune.paths"}
+    assert own == {"fpgaprune.errors", "fpgaprune.paths", "fpgaprune.rows"}
     assert "torch" not in imported
 
 

@@ -120,7 +120,8 @@ class Comparison:
     """Points from dense to sparse; ``threshold`` is the share of the expected fall of a cost that must be there.
 
     ``stock`` is what stock hls4ml would cost, None where that was not asked for; ``measured`` are kinds of numbers
-    that tools measured of all designs and that can be compared as well.
+    that tools measured of all designs and that can be compared as well. ``title`` says what sets the designs apart from
+    those of other comparisons for the same board, where there are such.
 
     Raises:
         InputError: no point, two points of one label, or points of different boards, clocks or kinds of numbers; a
@@ -131,6 +132,7 @@ class Comparison:
     threshold: float = THRESHOLD
     stock: Baseline | None = None
     measured: tuple[Kind, ...] = ()
+    title: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -165,6 +167,11 @@ class Comparison:
     def place(self) -> tuple[str, float]:
         """The name of the board and the clock period in ns that all designs are for."""
         return self.dense.board.name, self.dense.resources.clock_ns
+
+    @property
+    def site(self) -> str:
+        """The board and the clock that designs are for, in words."""
+        return f"{self.dense.board.title}, {self.dense.resources.clock_ns:g} ns"
 
     @property
     def reference(self) -> Point | None:

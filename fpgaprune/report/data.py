@@ -44,6 +44,7 @@ def _comparison(comparison: Comparison) -> dict[str, Any]:
         "kind": comparison.dense.resources.kind.value,
         "measured": [kind.value for kind in comparison.measured],
         "threshold": comparison.threshold,
+        "title": comparison.title,
         "board": {"name": board.name, "title": board.title, "part": board.part, "resources": asdict(board.resources)},
         "points": [_point(point, comparison) for point in comparison.points],
         "findings": [_finding(finding) for finding in comparison.findings()],

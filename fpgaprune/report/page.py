@@ -11,7 +11,7 @@ from fpgaprune.report.charts import accuracy_chart, board_chart
 from fpgaprune.report.details import detail_view
 from fpgaprune.report.measures import layer_names, over, ratio, shown_amounts
 from fpgaprune.report.notes import notes
-from fpgaprune.report.page_tables import designs_table, fits_table, layer_table, place, times
+from fpgaprune.report.page_tables import designs_table, fits_table, layer_table, times
 from fpgaprune.report.pareto import plot_view
 from fpgaprune.report.picture import MOST_CELLS, data_uri
 from fpgaprune.report.provenance import command_of, facts
@@ -40,9 +40,10 @@ _SHADES = 64
 def page_view(compared: Compared) -> PageView:
     """Return what the page of a comparison, or of comparisons for several boards, shows."""
     every = Comparisons.of(compared)
-    points, several, few = every.points, len(every.groups) > 1, len(every.points) <= FEW
-    answers = [answer(group) for group in every.groups]
-    names = [_name(group, point, several=several) for group, point in every]
+    points, few = every.points, len(every.points) <= FEW
+    several = len(every.boards) > 1
+    answers = [answer(board) for board in every.boards]
+    names = [_name(every, group, point) for group, point in every]
     chosen = _chosen(every, answers)
     cells = _cells(points, few=few)
     question = _question(every)
@@ -50,16 +51,16 @@ def page_view(compared: Compared) -> PageView:
         title=question,
         question=question,
         answers=tuple(
-            AnswerView(wording.plain(place(group)) if several else "", _glued(each.headline), _glued(each.detail))
-            for group, each in zip(every.groups, answers, strict=True)
+            AnswerView(wording.plain(board.site) if several else "", _glued(each.headline), _glued(each.detail))
+            for board, each in zip(every.boards, answers, strict=True)
         ),
         kind=every.kind.value,
         kind_note=wording.KIND_NOTE[every.kind],
-        tiles=_board_tiles(every, answers) if several else _tiles(every.groups[0], answers[0]),
+        tiles=_board_tiles(every, answers) if several else _tiles(every.boards[0], answers[0]),
         plot=plot_view(every, names),
-        designs=designs_table(every, [each.best for each in answers]),
+        designs=designs_table(every, {id(each.best) for each in answers}),
         fits=fits_table(every),
-        groups=tuple(_group(at, group, cells, several=several, few=few) for at, group in enumerate(every.groups)),
+        groups=tuple(_group(at, group, every.name(group), cells, few=few) for at, group in enumerate(every.groups)),
         details=tuple(
             detail_view(at, names[at], group, point, cells, many=not few) for at, (group, point) in enumerate(every)
         ),
@@ -75,20 +76,20 @@ def page_view(compared: Compared) -> PageView:
 
 
 def _question(compared: Comparisons) -> str:
-    boards = list(dict.fromkeys(group.dense.board.title for group in compared.groups))
+    boards = list(dict.fromkeys(group.dense.board.title for group in compared.boards))
     what = f"the {wording.plain(boards[0])}" if len(boards) == 1 else "which board"
     return f"What fits {what}, at which accuracy?"
 
 
-def _name(group: Comparison, point: Point, *, several: bool) -> str:
+def _name(compared: Comparisons, group: Comparison, point: Point) -> str:
     label = wording.plain(point.label)
-    return f"{label} on {wording.plain(place(group))}" if several else label
+    return f"{label} on {wording.plain(group.site)}" if len(compared.boards) > 1 else label
 
 
 def _chosen(compared: Comparisons, answers: Sequence[Answer]) -> int:
     """Return the number of the design that is shown first: the best of the first board that has one."""
     points = compared.points
-    best = next((each.best for each in answers if each.best is not None), compared.groups[0].points[-1])
+    best = next((each.best for each in answers if each.best is not None), compared.boards[0].points[-1])
     return next(at for at, point in enumerate(points) if point is best)
 
 
@@ -97,14 +98,14 @@ def _cells(points: Sequence[Point], *, few: bool) -> int:
     return max(64, min(MOST_CELLS, CELLS // max(pictures, 1)))
 
 
-def _group(at: int, group: Comparison, cells: int, *, several: bool, few: bool) -> GroupView:
+def _group(at: int, group: Comparison, name: str, cells: int, *, few: bool) -> GroupView:
     findings, noted = group.findings(), notes(group)
     told = group.compared and not group.not_compared
     names = layer_names(group)
     return GroupView(
         number=at,
-        place=wording.plain(place(group)) if several else "",
-        charts=(accuracy_chart(group), board_chart(group)) if len(group.points) <= FEW else (),
+        place=wording.plain(name),
+        charts=(accuracy_chart(group), board_chart(group)) if few else (),
         boards=tuple(board_bars(point, shown_amounts(group)) for point in group.points) if few else (),
         pays=wording.pays(group),
         pays_tone="bad" if findings else "plain" if noted or not told else "good",
@@ -139,11 +140,11 @@ def _judged(points: Sequence[Point]) -> str:
 
 def _board_tiles(compared: Comparisons, answers: Sequence[Answer]) -> tuple[TileView, ...]:
     """Return the best design of each board."""
-    return tuple(_board_tile(group, found.best) for group, found in zip(compared.groups, answers, strict=True))
+    return tuple(_board_tile(group, found.best) for group, found in zip(compared.boards, answers, strict=True))
 
 
 def _board_tile(group: Comparison, best: Point | None) -> TileView:
-    name = wording.plain(place(group))
+    name = wording.plain(group.site)
     if best is None:
         return TileView(name, "none fits", "or what fits is not exact")
     lut = best.resources.total("lut")

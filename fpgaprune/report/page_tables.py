@@ -21,8 +21,6 @@ from fpgaprune.report.measures import (
 from fpgaprune.report.views import CellView, ColumnView, RowView, TableView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fpgaprune.report.comparison import Comparison, LayerPoint, Point
     from fpgaprune.report.measures import Cell, Measure, StockMeasure
     from fpgaprune.report.several_boards import Comparisons
@@ -36,8 +34,8 @@ def times(share: float | None) -> str:
     return wording.times(share, TIMES)
 
 
-def designs_table(compared: Comparisons, best: Sequence[Point | None]) -> TableView:
-    """Return all designs, a row each; ``best`` has the best one of each group."""
+def designs_table(compared: Comparisons, best: set[int]) -> TableView:
+    """Return all designs, a row each; ``best`` has the identities of the best ones."""
     groups, several = compared.groups, len(compared.groups) > 1
     measured = [design_measures(group) for group in groups]
     keys = list(dict.fromkeys(_key(measure) for each in measured for measure in each))
@@ -46,13 +44,13 @@ def designs_table(compared: Comparisons, best: Sequence[Point | None]) -> TableV
     stock_keys = list(dict.fromkeys((each.name, each.target) for found in against for each in found))
     stock_heads = {(each.name, each.target): each for found in against for each in found}
     rows, number = [], 0
-    for group, measures, stock, chosen in zip(groups, measured, against, best, strict=True):
+    for group, measures, stock in zip(groups, measured, against, strict=True):
         by_key, by_stock = {_key(each): each for each in measures}, {(each.name, each.target): each for each in stock}
         for at, point in enumerate(group.points):
-            board = (CellView(wording.plain(place(group)), (), "", ""),) if several else ()
+            board = (CellView(wording.plain(compared.name(group)), (), "", ""),) if several else ()
             cells = (_cell(by_key[key], at) if key in by_key else EMPTY for key in keys)
             ratios = (_stock_cell(by_stock[key], at) if key in by_stock else EMPTY for key in stock_keys)
-            tag = _tag(point, group, chosen)
+            tag = _tag(point, group, best)
             rows.append(RowView(wording.plain(point.label), tag, (*board, *cells, *ratios), number))
             number += 1
     kind = compared.kind.value
@@ -63,7 +61,7 @@ def designs_table(compared: Comparisons, best: Sequence[Point | None]) -> TableV
         f"{' Last columns: multiples of stock hls4ml, whose numbers are below.' if stock_keys else ''}",
         corner="design",
         columns=(
-            *((ColumnView("board", (), False),) if several else ()),
+            *((ColumnView("board" if len(compared.boards) > 1 else "of", (), False),) if several else ()),
             *(_column(heads[key]) for key in keys),
             *(_stock_column(stock_heads[key]) for key in stock_keys),
         ),
@@ -71,24 +69,21 @@ def designs_table(compared: Comparisons, best: Sequence[Point | None]) -> TableV
     )
 
 
-def place(group: Comparison) -> str:
-    """Return the board and the clock that designs are for."""
-    return f"{group.dense.board.title}, {wording.nanoseconds(group.dense.resources.clock_ns)} ns"
-
-
 def fits_table(compared: Comparisons) -> TableView | None:
-    """Return which design fits which board: a row a label, a column a board; None for a single board."""
-    groups = compared.groups
-    if len(groups) == 1:
-        return None
+    """Return which design fits which board: a row a label, a column a board.
+
+    None for a single board, and where no label is of two boards.
+    """
+    groups = compared.boards
     labels = list(dict.fromkeys(point.label for point in compared.points))
+    if len(labels) == len(compared.points):
+        return None
     found = [{point.label: point for point in group.points} for group in groups]
     return TableView(
         f"Whether designs fit, and the fullest resource of the board ({compared.kind.value}).",
         "design",
         tuple(
-            ColumnView(wording.plain(group.dense.board.title), (place(group).rpartition(", ")[2],), True)
-            for group in groups
+            ColumnView(wording.plain(group.dense.board.title), (f"{group.place[1]:g} ns",), True) for group in groups
         ),
         tuple(RowView(wording.plain(label), "", tuple(_fit(each.get(label)) for each in found)) for label in labels),
     )
@@ -108,8 +103,8 @@ def _key(measure: Measure) -> tuple[str, str]:
     return measure.name, measure.unit
 
 
-def _tag(point: Point, comparison: Comparison, best: Point | None) -> str:
-    if point is best:
+def _tag(point: Point, comparison: Comparison, best: set[int]) -> str:
+    if id(point) in best:
         return "best"
     return wording.against(comparison) if point is comparison.reference else ""
 

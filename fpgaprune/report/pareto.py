@@ -106,7 +106,7 @@ def plot_view(compared: Comparisons, names: Sequence[str]) -> PlotView:
     The cost is LUTs; of several boards it is the fullest resource, as equal networks take as many LUTs on each.
     """
     axes, columns = _axes(compared)
-    across_first = FULLEST if len(compared.groups) > 1 else "LUT"
+    across_first = FULLEST if len(compared.boards) > 1 else "LUT"
     x, y = next(at for at, axis in enumerate(axes) if axis.name.startswith(across_first)), 0
     pairs = list(zip(columns[x], columns[y], strict=True))
     known = [(cost, gain) for cost, gain in pairs if cost is not None and gain is not None]
@@ -115,7 +115,11 @@ def plot_view(compared: Comparisons, names: Sequence[str]) -> PlotView:
         accuracy_scale([gain for _, gain in known] or [0.0, 1.0]),
     )
     front = frontier(known)
-    dots = tuple(_dot(at, compared, names[at], axes, columns, (x, y), (across, up)) for at in range(len(names)))
+    boards = [group.place for group in compared.boards]
+    numbers = [boards.index(group.place) for group, _ in compared]
+    dots = tuple(
+        _dot(at, numbers, compared, names[at], axes, columns, (x, y), (across, up)) for at in range(len(names))
+    )
     labels = [name for name, pair in zip(names, pairs, strict=True) if pair in front]
     lacking = len(pairs) - len(known)
     return PlotView(
@@ -194,6 +198,7 @@ def _amount(name: str, kind: str) -> tuple[Axis, Callable[[Point], float]]:
 
 def _dot(
     at: int,
+    numbers: Sequence[int],
     compared: Comparisons,
     name: str,
     axes: tuple[Axis, ...],
@@ -201,8 +206,7 @@ def _dot(
     chosen: tuple[int, int],
     scales: tuple[Scale, Scale],
 ) -> Dot:
-    group, point = list(compared)[at]
-    number = compared.groups.index(group)
+    point, number = compared.points[at], numbers[at]
     cost, gain = (columns[axis][at] for axis in chosen)
     shown = cost is not None and gain is not None
     fits = point.resources.fits(point.board)
@@ -231,14 +235,9 @@ def _told(axis: Axis, value: float | None) -> str:
 
 def _boards(compared: Comparisons) -> tuple[LegendEntry, ...]:
     """Return the legend of boards, empty for a single one."""
-    groups = compared.groups if len(compared.groups) > 1 else ()
+    boards = compared.boards if len(compared.boards) > 1 else ()
     return tuple(
-        LegendEntry(
-            at,
-            wording.plain(f"{group.dense.board.title}, {wording.nanoseconds(group.dense.resources.clock_ns)} ns"),
-            SHAPES[at % len(SHAPES)],
-        )
-        for at, group in enumerate(groups)
+        LegendEntry(at, wording.plain(board.site), SHAPES[at % len(SHAPES)]) for at, board in enumerate(boards)
     )
 
 

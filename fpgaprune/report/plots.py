@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from fpgaprune.paths import fresh_file
+from fpgaprune.paths import fresh_file, identifier
 from fpgaprune.report import wording
 from fpgaprune.report.measures import (
     board_shares,
@@ -49,6 +49,7 @@ DPI = 150
 _HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
 _ACROSS = 3
 _LABELLED = 12
+MOST_GROUPS = 8
 _LONGEST = 26
 _LOWEST_TEXT = 0.06
 _NO_LAYERS = "These designs have no layers with weights."
@@ -57,16 +58,18 @@ _NO_LAYERS = "These designs have no layers with weights."
 def write_plots(compared: Compared, folder: Path) -> tuple[Path, ...]:
     """Write every picture into a folder as PNG and as SVG, each file in one step, and return where they are.
 
-    Of several boards each has pictures of its own, which begin with its name and clock.
+    Of several comparisons each has pictures of its own, which begin with its board, its clock and its title; of more
+    than `MOST_GROUPS` there is the frontier alone.
 
     Raises:
         InputError: the folder cannot be written.
     """
     every = Comparisons.of(compared)
     drawn: dict[str, Callable[[], Figure]] = {"frontier": partial(frontier, every)}
-    for group in every.groups:
+    for group in every.groups if len(every.groups) <= MOST_GROUPS else ():
         board, clock_ns = group.place
-        prefix = f"{board}-{clock_ns:g}ns-" if len(every.groups) > 1 else ""
+        parts = [f"{board}-{clock_ns:g}ns", *([identifier(group.title)] if group.title else []), ""]
+        prefix = "-".join(parts) if len(every.groups) > 1 else ""
         drawn |= {f"{prefix}{draw.__name__}": partial(draw, group) for draw in (tradeoff, layers, masks)}
     return tuple(path for name, draw in drawn.items() for path in _written(draw(), folder, name))
 
@@ -92,12 +95,12 @@ def frontier(compared: Compared) -> Figure:
     across, up = cost_scale([cost for cost, _ in pairs]), accuracy_scale([gain for _, gain in pairs])
     best = [(across.at(cost), up.at(gain)) for cost, gain in best_of(pairs)]
     panel.step(*zip(*[*best, (1.0, best[-1][1])], strict=True), where="post", color=GREY, ls="--", lw=1.2)
-    for group, colour, marker in zip(every.groups, cycle((BLUE, VERMILION, GREEN, GREY)), cycle("os^Dv"), strict=False):
+    for group, colour, marker in zip(every.boards, cycle((BLUE, VERMILION, GREEN, GREY)), cycle("os^Dv"), strict=False):
         _dots(panel, group, (across, up), colour, marker)
     panel.set_xticks([across.at(tick) for tick in across.ticks], [short(tick) for tick in across.ticks])
     panel.set_xlim(-0.04, 1.04)
     _value_axis(panel, up)
-    if len(every.groups) > 1:
+    if len(every.boards) > 1:
         panel.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=INK)
     return figure
 

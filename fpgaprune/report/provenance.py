@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fpgaprune.report import wording
 from fpgaprune.report.answer import RULE
 from fpgaprune.report.measures import shown_amounts, stock_measures
-from fpgaprune.report.page_tables import place
 from fpgaprune.report.views import CommandView, FactView
 from fpgaprune.version import __version__
 
@@ -25,11 +24,11 @@ def facts(compared: Comparisons) -> tuple[FactView, ...]:
     return (
         FactView("Kind of numbers", (f"{kind.value}: {wording.KIND_MEANS[kind]}.", *also)),
         FactView("Compared", ("LUT, FF, DSP and block RAM of the whole design; layers are those with weights.",)),
-        *(fact for group in compared.groups for fact in _stock(group, several=len(compared.groups) > 1)),
+        *(fact for group in compared.groups for fact in _stock(group, compared.name(group))),
         FactView("Pruning pays", (threshold,)),
         FactView("Sparsity", ("The share of zero weights after quantisation. Non-zeros are those that are built.",)),
         FactView("Best design", (RULE,)),
-        *(_board(group) for group in compared.groups),
+        *(_board(group) for group in compared.boards),
         FactView("Made by", _versions(compared)),
     )
 
@@ -51,7 +50,7 @@ def _board(group: Comparison) -> FactView:
     return FactView("Board", (f"{board.title}, {board.part}, {clock}", *sources))
 
 
-def _stock(group: Comparison, *, several: bool) -> tuple[FactView, ...]:
+def _stock(group: Comparison, name: str) -> tuple[FactView, ...]:
     """Return what stock hls4ml would cost, each number with its kind and interval."""
     stock = group.stock
     if stock is None:
@@ -61,7 +60,7 @@ def _stock(group: Comparison, *, several: bool) -> tuple[FactView, ...]:
         f"({measure.target.value}, estimated; 90 % interval {measure.stock.note})"
         for measure in stock_measures(group, stock)
     ]
-    title = f"Stock hls4ml, {place(group)}" if several else "Stock hls4ml"
+    title = f"Stock hls4ml, {name}" if name else "Stock hls4ml"
     return (FactView(wording.plain(title), tuple(map(wording.plain, (f"{stock.title}.", *lines, *stock.remarks)))),)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from fpgaprune.errors import InputError
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Comparisons of designs, each for a board and a clock of its own.
+    """Comparisons of designs, each for a board and a clock, or a title, of its own.
 
     Raises:
-        InputError: no comparison, two for one board and clock, boards of one name with other figures, or numbers of
-            different kinds.
+        InputError: no comparison, two of one title for one board and clock, boards of one name with other figures, a
+            label twice for one board and clock, or numbers of different kinds.
     """
 
     groups: tuple[Comparison, ...]
@@ -38,11 +39,15 @@ class Comparisons:
         if len(kinds) > 1:
             msg = f"designs that are compared must have one kind of numbers, not {', '.join(kinds)}"
             raise InputError(msg)
-        places = [group.place for group in self.groups]
+        places = [(*group.place, group.title) for group in self.groups]
         if twice := [place for at, place in enumerate(places) if place in places[:at]]:
-            msg = f"two comparisons are for {twice[0][0]} at {twice[0][1]:g} ns; put their designs into one"
+            msg = (
+                f"two comparisons are for {twice[0][0]} at {twice[0][1]:g} ns; put their designs into one, or give "
+                "each a title"
+            )
             raise InputError(msg)
         refuse_altered_boards([group.dense.board for group in self.groups])
+        _ = self.boards  # whose labels differ
 
     @classmethod
     def of(cls, compared: Comparison | Comparisons) -> Comparisons:
@@ -53,6 +58,22 @@ class Comparisons:
     def kind(self) -> Kind:
         """The kind of all numbers."""
         return self.groups[0].dense.resources.kind
+
+    @cached_property
+    def boards(self) -> tuple[Comparison, ...]:
+        """All designs for each board and clock as one comparison, whatever sets them apart beside it."""
+        found: dict[tuple[str, float], list[Comparison]] = {}
+        for group in self.groups:
+            found.setdefault(group.place, []).append(group)
+        return tuple(
+            each[0] if len(each) == 1 else Comparison(tuple(point for group in each for point in group.points))
+            for each in found.values()
+        )
+
+    def name(self, group: Comparison) -> str:
+        """Return what sets a comparison apart from the others: its board and clock, its title, or nothing."""
+        parts = [group.site] if len(self.boards) > 1 else []
+        return ", ".join([*parts, group.title] if group.title else parts)
 
     @property
     def points(self) -> tuple[Point, ...]:

@@ -1,12 +1,11 @@
-"""Report pages of a sweep: one for the levels of pruning of each network that differs in nothing else."""
+"""The report page of a sweep: all its designs, those that differ in pruning alone compared with one another."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fpgaprune.paths import identifier
-from fpgaprune.report import Comparison, write_report
+from fpgaprune.report import Comparison, Comparisons, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,27 +15,33 @@ if TYPE_CHECKING:
     from fpgaprune.sweep.table import Outcome
 
 _PRUNED = "prune."
-"""How the axes begin along which designs of one page differ: along others, costs need not fall with non-zeros."""
+"""How the axes begin along which designs of one comparison differ: along others, costs need not fall with non-zeros."""
+
+_BOARD = "generate.board"
 
 
-def write_pages(outcomes: Sequence[Outcome], out: Path) -> tuple[Path, ...]:
-    """Write the report of all designs into a folder, or into one for each group of them, and return the pages.
+def write_pages(outcomes: Sequence[Outcome], out: Path) -> None:
+    """Write the report of all designs into a folder, or one for each kind of numbers; nothing where there is no design.
 
     Raises:
         InputError: the folder cannot be written.
     """
-    groups: dict[str, list[Point]] = {}
+    kinds: dict[str, dict[tuple[str, float, str], list[Point]]] = {}
     for each in outcomes:
         if each.design is not None:
-            design = replace(each.design, label=each.name)
-            groups.setdefault(_group(each.settings, design), []).append(design)
-    folders = {name: out if len(groups) == 1 else out / "reports" / identifier(name) for name in groups}
-    for name, points in groups.items():
-        folders[name].mkdir(parents=True, exist_ok=True)
-        write_report(Comparison(tuple(points)), folders[name])
-    return tuple(folder / "report.html" for folder in folders.values())
+            design = replace(each.design, label=each.name, energy_pj=each.energy_pj)
+            groups = kinds.setdefault(design.resources.kind.value, {})
+            key = design.board.name, design.resources.clock_ns, _title(each.settings)
+            groups.setdefault(key, []).append(design)
+    for kind, groups in kinds.items():
+        found = (Comparison(tuple(points), title=title) for (_, _, title), points in groups.items())
+        write_report(Comparisons(tuple(found)), out if len(kinds) == 1 else out / "reports" / kind)
 
 
-def _group(settings: Mapping[str, object], design: Point) -> str:
-    others = [f"{axis.rpartition('.')[2]} {value}" for axis, value in settings.items() if not axis.startswith(_PRUNED)]
-    return ", ".join(others) or design.board.name
+def _title(settings: Mapping[str, object]) -> str:
+    """Return what sets a design apart beside its pruning and its board."""
+    return ", ".join(
+        f"{axis.rpartition('.')[2]} {value}"
+        for axis, value in settings.items()
+        if not axis.startswith(_PRUNED) and axis != _BOARD
+    )

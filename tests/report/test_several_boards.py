@@ -12,7 +12,7 @@ import pytest
 from fpgaprune import board
 from fpgaprune.cli import main
 from fpgaprune.errors import InputError, ToolError
-from fpgaprune.report import Comparison, Comparisons, compare_boards, design_table, markdown
+from fpgaprune.report import Comparison, Comparisons, compare_boards, comparison_to_data, design_table, markdown
 from fpgaprune.report.html import page
 from fpgaprune.report.pareto import frontier
 from fpgaprune.resources import Kind
@@ -157,3 +157,40 @@ def test_the_command_writes_every_form(tmp_path, monkeypatch, capsys):
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
     assert (tmp_path / "t.md").read_text().count("Designs on the") == 2
     assert len(list((tmp_path / "pictures").iterdir())) == 2 * (1 + 2 * 3)
+
+
+def titled():
+    """Return two networks for one board, of which the second has three designs and the best one."""
+    narrow = [replace(point, label=f"narrow {point.label}", folder=f"{point.folder}-narrow") for point in points_of(4)]
+    first = Comparison(points_of(3), title="weight_bits 6")
+    return Comparisons((first, Comparison(tuple(narrow[2:]), title="weight_bits 4")))
+
+
+def points_of(count):
+    return tuple(point_of(level) for level in LEVELS[-count:])
+
+
+def test_networks_for_one_board_have_one_answer_and_a_part_each():
+    root = parse(page(titled()))
+    (headline,) = root.all("p", class_="answer")
+    assert headline.text.replace("\xa0", " ").startswith("The 95 % design fits the TUL PYNQ-Z2 with ")
+    head, rows = table(section(root, "designs").one("table"))
+    assert head[1] == "of"
+    assert [row[1] for row in rows] == ["weight_bits 6"] * 3 + ["weight_bits 4"] * 2
+    assert [row[0] for row in rows if row[0].endswith("best")] == ["95 % best"]
+    assert [each.text for each in section(root, "layers").all("h3")] == ["weight_bits 6", "weight_bits 4"]
+    assert root.all("input", class_="board") == []
+    assert [each.one("h3").text for each in root.all("section", class_="detail")][2:4] == ["95 %", "narrow 90 %"]
+    data = comparison_to_data(titled())
+    assert [each["title"] for each in data["comparisons"]] == ["weight_bits 6", "weight_bits 4"]
+
+
+def test_labels_of_one_board_differ_whatever_the_titles():
+    with pytest.raises(InputError, match="2 designs that are compared have the label '90 %'"):
+        Comparisons((Comparison(points_of(3), title="a"), Comparison(points_of(2), title="b")))
+
+
+def test_ratios_are_to_the_densest_of_the_same_network():
+    _, rows = table(section(parse(page(titled())), "designs").one("table"))
+    lut = [row[6].split()[1] for row in rows]
+    assert [each[:4] for each in lut] == ["1.00", "0.37", "0.13", "1.00", "0.35"]
