@@ -49,7 +49,9 @@ DPI = 150
 _HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
 _ACROSS = 3
 _LABELLED = 12
-MOST_GROUPS = 8
+MOST_GROUPS, MOST_DESIGNS = 4, 16
+"""Comparisons, and designs of one, of which layers and masks are drawn: more are neither quick to draw nor to read."""
+
 _LONGEST = 26
 _LOWEST_TEXT = 0.06
 _NO_LAYERS = "These designs have no layers with weights."
@@ -58,15 +60,16 @@ _NO_LAYERS = "These designs have no layers with weights."
 def write_plots(compared: Compared, folder: Path) -> tuple[Path, ...]:
     """Write every picture into a folder as PNG and as SVG, each file in one step, and return where they are.
 
-    Of several comparisons each has pictures of its own, which begin with its board, its clock and its title; of more
-    than `MOST_GROUPS` there is the frontier alone.
+    Of several comparisons each has pictures of its own, which begin with its board, its clock and its title. There is
+    the frontier alone of more than `MOST_GROUPS`, and of a comparison of more than `MOST_DESIGNS`.
 
     Raises:
         InputError: the folder cannot be written.
     """
     every = Comparisons.of(compared)
     drawn: dict[str, Callable[[], Figure]] = {"frontier": partial(frontier, every)}
-    for group in every.groups if len(every.groups) <= MOST_GROUPS else ():
+    pictured = every.groups if len(every.groups) <= MOST_GROUPS else ()
+    for group in (each for each in pictured if len(each.points) <= MOST_DESIGNS):
         board, clock_ns = group.place
         parts = [f"{board}-{clock_ns:g}ns", *([identifier(group.title)] if group.title else []), ""]
         prefix = "-".join(parts) if len(every.groups) > 1 else ""

@@ -71,6 +71,15 @@ def test_boards_have_pictures_of_their_own(tmp_path, monkeypatch):
     assert [text.get_text()[:10] for text in legend.get_texts()] == ["TUL PYNQ-Z", "AMD Kria K"]
 
 
+def test_of_many_designs_there_is_the_frontier_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "DPI", 50)
+    monkeypatch.setattr(plots, "MOST_DESIGNS", 4)
+    frontier = ["frontier.png", "frontier.svg"]
+    assert [path.name for path in plots.write_plots(example_comparison(), tmp_path)] == frontier
+    monkeypatch.setattr(plots, "MOST_GROUPS", 1)
+    assert [path.name for path in plots.write_plots(several_boards(), tmp_path)] == frontier
+
+
 def test_a_failure_leaves_the_old_files(tmp_path, monkeypatch):
     old = tmp_path / "frontier.png"
     old.write_text("old")
