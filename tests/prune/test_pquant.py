@@ -113,6 +113,11 @@ def test_the_multiplier_of_a_relu_is_exact(multiplier):
     model = trained(mlp(), made)
     model[1].multiplier.data.fill_(multiplier)
     pruned = from_torch_prune(model)
+    model[1].quantize_output = False  # which would hide what its input loses
+    alone = from_torch_prune(model).module[1]
+    values = torch.linspace(-40, 40, 10_001, dtype=torch.float64)
+    assert torch.equal(alone(values), model[1](values))
+    model[1].quantize_output = True
     assert pruned.module(X).equal(model(X))
     assert computes_the_same(quantise(pruned, DATA, EXACT, progress=False), model)
 
