@@ -93,6 +93,8 @@ function select(number, told = true) {
     row.classList.toggle("selected", chosen);
     if (chosen) row.setAttribute("aria-current", "true");
     else row.removeAttribute("aria-current");
+    const around = chosen && row.closest(".tall");
+    if (around) around.scrollTop = row.offsetTop - around.clientHeight / 2;
   }
   for (const dot of dots) {
     const chosen = Number(dot.dataset.design) === number;

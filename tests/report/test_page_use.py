@@ -242,6 +242,10 @@ def test_two_hundred_designs_are_quick_and_small(opened):
     assert time.perf_counter() - began < 2
     it.page.locator("#choose").select_option("150")
     assert chosen(it) == 150
+    around = it.page.locator("#designs ~ .tall").first.bounding_box()
+    row = it.page.locator('tr[data-design="150"]').bounding_box()
+    assert around["height"] <= 0.75 * 720 + 1
+    assert around["y"] < row["y"] < around["y"] + around["height"]
     assert it.said == []
 
 
