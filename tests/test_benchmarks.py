@@ -142,7 +142,8 @@ def test_energy_sparsity(tmp_path):
 
 
 def test_train_overhead(tmp_path):
-    cases = quick("train_overhead", tmp_path / "out.json")["cases"]
+    results = quick("train_overhead", tmp_path / "out.json")
+    cases = results["cases"]
     assert [(case["network"], case["optimiser"]) for case in cases] == [
         ("mlp", "adam"),
         ("mlp", "sgd"),
@@ -150,6 +151,16 @@ def test_train_overhead(tmp_path):
         ("cnn", "sgd"),
     ]
     assert all(case["ratio"]["with masks"] > 0 < case["cpu_ratio"]["with masks"] for case in cases)
+    for case in results["fixed"]:
+        assert [*case["cpu_ratio"]] == [
+            "plain",
+            "fixed point",
+            "digits",
+            "widths, weight",
+            "widths, channel",
+            "widths, layer",
+        ]
+        assert min(case["cpu_ratio"].values()) > 0
 
 
 def test_peer_pquant(tmp_path):
