@@ -90,10 +90,10 @@ def part(network: str, settings: dict[str, Any], **rest: Any) -> dict[str, Any]:
 def _saving(network: str, settings: dict[str, Any], epochs: int, repeats: int) -> dict[str, Any]:
     """Time a plain loop, and our training in fixed point, without what comes before and after it."""
     import torch
-    from frontier import _mnist
+    from frontier import mnist
 
     torch.set_num_threads(1)
-    data = _mnist() if network == "196-64-32-10" else _digits(settings["batch_size"])
+    data = mnist() if network == "196-64-32-10" else _digits(settings["batch_size"])
     runs: dict[str, Callable[[nn.Module], list[tuple[float, float]]]] = {
         "plain": lambda model: [_seconds(lambda each: _plain(each, data, "adam", epochs), model)]
     }
