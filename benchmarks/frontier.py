@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from fpgaprune.quantise import QuantisedModel
 
 SEEDS = (0, 1, 2)
-LARGEST = 25_000
-"""Look-up tables (estimate) up to which a design is synthesised: an hour of all of them is enough."""
+LARGEST = 15_000
+"""Look-up tables (estimate) up to which a design is synthesised; larger ones would take most of the time."""
 
 BOARD = "zcu104"
 NEAR = 0.003
@@ -37,8 +37,11 @@ METHODS: dict[str, dict[str, list[float]]] = {
     "magnitude": {"mnist14": [0.5, 0.8, 0.9, 0.95], "vowels": [0.5, 0.8, 0.9, 0.95]},
     "2:4": {"mnist14": [0.5], "vowels": [0.5]},
     "neurons": {"mnist14": [0.25, 0.5, 0.7], "vowels": [0.25, 0.5, 0.7]},
-    "widths": {"mnist14": [50_000, 25_000, 12_000, 6_000], "vowels": [24_000, 12_000, 6_000, 3_000]},
-    "digits": {"mnist14": [30_000, 20_000, 12_000, 8_000, 5_500], "vowels": [10_000, 6_000, 3_500, 2_500, 1_500]},
+    "widths": {"mnist14": [50_000, 25_000, 12_000, 8_000, 6_000, 4_500], "vowels": [24_000, 12_000, 6_000, 3_000]},
+    "digits": {
+        "mnist14": [30_000, 20_000, 12_000, 9_500, 8_000, 6_500, 5_500],
+        "vowels": [10_000, 6_000, 3_500, 2_500, 1_500],
+    },
 }
 FULL = {"epochs": 30}
 QUICK_METHODS = {"magnitude": [0.5], "digits": [8_000]}
