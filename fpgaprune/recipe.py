@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError, located, suggest
@@ -61,8 +61,11 @@ class Recipe:
 
 def _check_table(name: str, table: object) -> None:
     if name not in ("prune", "quantise"):
-        hint = suggest(name, ("prune", "quantise"))
-        msg = f"unknown table [{name}]{hint}; a recipe takes [prune] and [quantise]"
+        owners = {"prune": PruneRecipe, "quantise": QuantiseRecipe}
+        of = [owner for owner, kind in owners.items() if name in (item.name for item in fields(kind))]
+        hint = f": it belongs into [{of[0]}], as {of[0]}.{name}" if of else suggest(name, owners)
+        what = f"table [{name}]" if isinstance(table, dict) else f"field {name!r}"
+        msg = f"unknown {what}{hint}; a recipe takes [prune] and [quantise]"
         raise InputError(msg)
     if not isinstance(table, dict):
         msg = f"{name} must be a table, not {table!r}"

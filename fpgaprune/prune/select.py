@@ -93,10 +93,15 @@ def resolve_layers(tensors: Iterable[str], layers: Mapping[str, float]) -> dict[
         value = fraction(f"layers.{key}", layers[key])
         covered = [name for name in names if name == key or name.startswith(f"{key}.")]
         if not covered:
-            msg = f"layers.{key} names no prunable tensor or module{suggest(key, _tensors_and_modules(names))}"
+            msg = f"layers.{key} names no prunable tensor or module{_suggested(key, _tensors_and_modules(names))}"
             raise InputError(msg)
         resolved |= dict.fromkeys(covered, value)
     return resolved
+
+
+def _suggested(key: str, known: list[str]) -> str:
+    """Return the known name that is meant, or all of them, where none is near."""
+    return suggest(key, known) or f"; there are {', '.join(known)}"
 
 
 def _tensors_and_modules(names: list[str]) -> list[str]:

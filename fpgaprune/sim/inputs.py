@@ -38,7 +38,8 @@ def _arrays(path: Path, names: list[str]) -> Mapping[str, object]:
             found = np.load(file, allow_pickle=False)
             arrays = dict(found) if isinstance(found, np.lib.npyio.NpzFile) else {names[0]: found}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        msg = f"{path} cannot be read as an .npy or .npz file: {error}"
+        why = "it is none, or holds objects" if "pickle" in str(error) else error
+        msg = f"{path} cannot be read as an .npy or .npz file: {why}"
         raise InputError(msg) from error
     for name in arrays:
         if name not in names:

@@ -79,10 +79,9 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
     Raises:
         InputError: a stage failed and ``keep_going`` is not set, the folder is another's, or it cannot be written.
     """
-    store = Store.open(begun(out).resolve() / STORE)
     with told_of(asked.path):
-        planned = plan(asked.points)
-    called = names(asked.points, asked.axes)
+        planned, called = plan(asked.points), names(asked.points, asked.axes)  # before anything is written
+    store = Store.open(begun(out).resolve() / STORE)
     path = out / f"{TABLE}.json"
     if is_finished(out, planned, called) and path.is_file():
         return Swept(Table.from_json(path.read_text(encoding="utf-8")), {})

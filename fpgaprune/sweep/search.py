@@ -10,6 +10,7 @@ from fpgaprune.sim import ProjectFolder
 from fpgaprune.store import Store, room
 from fpgaprune.sweep.designs import DESIGNS, outcome
 from fpgaprune.sweep.executors import working
+from fpgaprune.sweep.lines import told_of
 from fpgaprune.sweep.pages import write_pages
 from fpgaprune.sweep.plan import plan
 from fpgaprune.sweep.recipe import Point, recipe_of
@@ -53,6 +54,8 @@ def search(asked: Search, out: Path, where: Where, watch: Watch) -> Searched:
         InputError: the folder is another's or holds a search of another recipe, or it cannot be written.
         ToolError: Optuna is not installed.
     """
+    with told_of(asked.path):
+        plan([Point(asked.first, recipe_of(asked.tables, asked.first))])  # before anything is written
     store = Store.open(begun(out).resolve() / STORE)
     limits = asked.tables.get("sweep", {}).get("limits", {})
     with room(out), working(where.workers(store, limits)) as workers:

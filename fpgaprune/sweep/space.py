@@ -104,7 +104,7 @@ class Search:
     """How many trials look for what, in which space, with which tables of a recipe otherwise.
 
     ``limits`` are the most shares of the board that a design may take; a trial of which the estimate before training
-    is above one of them by more than its own uncertainty is not trained.
+    is above one of them by more than its own uncertainty is not trained. ``path`` is the file it was read from.
 
     Raises:
         InputError: a field has the wrong type or is out of its range.
@@ -118,6 +118,7 @@ class Search:
     seed: int = 0
     at_once: int | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    path: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.space:
@@ -143,10 +144,15 @@ class Search:
         """The most share of each resource, all of it where no limit is given."""
         return dict.fromkeys(AMOUNTS, 1.0) | dict(self.limits)
 
+    @property
+    def first(self) -> dict[str, Any]:
+        """The first value of each axis."""
+        return {name: axis.low if isinstance(axis, Range) else axis[0] for name, axis in self.space.items()}
+
     def _check_space(self) -> None:
         """Refuse a space of which an end makes no recipe."""
         ends = {name: (axis.low, axis.high) if isinstance(axis, Range) else axis for name, axis in self.space.items()}
-        first = {name: values[0] for name, values in ends.items()}
+        first = self.first
         for name, values in ends.items():
             for value in values:
                 set_in(self.tables, first | {name: value})
@@ -177,7 +183,7 @@ def read_search(path: Path) -> Search:
                 given["objectives"] = tuple(given["objectives"])
             space = flat(table("space", given.pop("space", {})), is_leaf=_is_range)
             axes = {name: _axis(name, value) for name, value in space.items()}
-            return Search(tables, axes, **given)
+            return Search(tables, axes, path=path, **given)
 
 
 def _is_range(value: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.fit import InfeasibleError
 from fpgaprune.paths import fresh_folder
 from fpgaprune.prune.digests import data_digest, model_digest
+from fpgaprune.prune.imports import import_object
 from fpgaprune.prune.seeding import local_seed
 from fpgaprune.several import as_tuple, mapped
 from fpgaprune.store import key_of
@@ -115,6 +116,7 @@ def data_of(spec: str) -> tuple[Data, str]:
 
 @cache
 def _data_of(spec: str) -> tuple[Data, str]:
+    import_object(spec)  # what a module does when it is imported, such as seeding, happens once and before
     with local_seed(0):
         data = pruning.build_data(spec)
     return data, data_digest(data)
@@ -122,6 +124,7 @@ def _data_of(spec: str) -> tuple[Data, str]:
 
 def model_of(spec: str, weights: str | None, seed: int) -> tuple[nn.Module, str]:
     """Return the model that an import string names, built under a seed, with weights of a file, and its digest."""
+    import_object(spec)  # as above
     with local_seed(seed):
         model = pruning.build_model(spec)
     if weights is not None:

@@ -77,18 +77,20 @@ class Watching:
         self._bar.update(self._id, description=stages or "sweep", left=self._time_left())
 
     def _say(self) -> None:
-        if not self._console.is_terminal and time.monotonic() - self._said > _EVERY_S:
+        done = self._total - sum(self._left.values())
+        is_due = done == self._total or time.monotonic() - self._said > _EVERY_S
+        if not self._console.is_terminal and is_due:
             self._said = time.monotonic()
-            done = self._total - sum(self._left.values())
-            self._console.print(f"{done} of {self._total} steps, {self._time_left()}", soft_wrap=True)
+            told = filter(None, (f"{done} of {self._total} steps", self._time_left()))
+            self._console.print(", ".join(told), soft_wrap=True)
 
     def _time_left(self) -> str:
-        """Return the time that is left in words; stages that none has ended of are taken to last as others do."""
+        """Return the time that is left in words, once a task of each stage has ended: they differ greatly."""
         known = {stage: sum(found) / len(found) for stage, found in self._seconds.items()}
-        if not known:
-            return ""
-        usual = sum(known.values()) / len(known)
-        seconds = sum(known.get(stage, usual) * count for stage, count in self._left.items()) / self._workers
+        left = {stage: count for stage, count in self._left.items() if count}
+        if not left or left.keys() - known.keys():
+            return "" if left else "done"
+        seconds = sum(known[stage] * count for stage, count in left.items()) / self._workers
         return f"about {_told(seconds)} left"
 
 

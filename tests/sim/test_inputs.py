@@ -47,7 +47,7 @@ def test_one_input_comes_in_either_kind_of_file(tmp_path, name):
         ),
         ({"vector": np.array([["a", "b", "c"]])}, r"x.npz: vector must be an array of integers"),
         ({"vector": np.full((1, 3), np.nan)}, r"x.npz: vector: .*finite"),
-        ({"vector": np.array([[print, 1, 2]])}, r"x.npz cannot be read as an .npy or .npz file: Object arrays"),
+        ({"vector": np.array([[print, 1, 2]])}, r"x.npz cannot be read as an .npy or .npz file: it is none, or holds"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(tmp_path, changes, message):

@@ -84,3 +84,7 @@ def recipe(place):
         return path
 
     return written
+
+
+SEEDING = "import torch\n\ntorch.manual_seed(0)\n"
+"""What a module may do when it is imported."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
@@ -115,3 +116,21 @@ def test_code_digest_depends_on_what_is_imported_alone():
     assert "masks.py" in names
     assert "page.py" not in names
     assert {"fold.py"} <= {path.name for path in _reached(("fpgaprune.quantise",))}
+
+
+def test_time_left_is_told_once_every_stage_was_seen():
+    from rich.console import Console
+
+    from fpgaprune.sweep import Watching
+
+    text = io.StringIO()
+    tasks = list(_tasks().values())
+    with Watching(Console(file=text)) as watch:
+        watch.planned(tasks, 1)
+        assert watch._time_left() == ""
+        for task in tasks:
+            watch.started(task)
+            watch.ended(task, Report(task.key, 90.0))
+            if task is not tasks[-1]:
+                assert watch._time_left() in ("", "about 3.0 min left", "about 1.5 min left")
+    assert text.getvalue().splitlines() == ["4 of 4 steps, done"]

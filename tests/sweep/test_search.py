@@ -70,6 +70,15 @@ def test_wrong_search_is_told_with_its_line(recipe, old, new, said):
     assert "recipe.toml: line " in str(caught.value)
 
 
+def test_layer_that_does_not_exist_is_told_before_anything_is_written(recipe, place):
+    path = recipe(SEARCH.replace("prune.sparsity =", "prune.layers.fc1 ="))
+    with pytest.raises(
+        InputError, match=r"recipe\.toml: .*layers\.fc1 names no prunable.*there are 0\.weight, 2\.weight"
+    ):
+        _searched(path, place / "out")
+    assert not (place / "out").exists()
+
+
 def test_recipe_without_a_search_is_told(recipe):
     with pytest.raises(InputError, match=r"\[search\] is missing"):
         read_search(recipe())

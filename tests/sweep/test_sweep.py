@@ -19,7 +19,8 @@ from fpgaprune.errors import InputError
 from fpgaprune.sim import ProjectFolder, csim
 from fpgaprune.store import Store, about
 from fpgaprune.sweep import Where, read, status, sweep
-from tests.sweep.conftest import GRID, MODULE, RECIPE
+from fpgaprune.sweep.stages import model_of
+from tests.sweep.conftest import GRID, MODULE, RECIPE, SEEDING
 from tests.sweep.inline import Here, Quiet
 
 FILES = ("table.json", "table.csv", "table.md")
@@ -262,6 +263,16 @@ def test_design_that_does_not_fit_is_a_result(recipe, place):
 def test_model_that_fails_is_told(recipe, place):
     with pytest.raises(InputError, match="no such luck"):
         _swept(recipe(base=RECIPE.replace("small_net:model", "small_net:broken")), place / "out")
+
+
+def test_module_that_seeds_when_it_is_imported_gives_one_model(recipe, place, monkeypatch):
+    (place / "seeding_net.py").write_text(SEEDING + MODULE)
+    (point,) = read(recipe(base=RECIPE.replace("small_net", "seeding_net"))).points
+    digests = []
+    for _ in range(2):
+        monkeypatch.delitem(sys.modules, "seeding_net", raising=False)
+        digests += [model_of(point.recipe.model.factory, None, 3)[1] for _ in range(2)]
+    assert len(set(digests)) == 1
 
 
 def test_model_that_is_another_each_time_is_refused(recipe, place):
