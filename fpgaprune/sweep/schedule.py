@@ -89,10 +89,16 @@ class Scheduler:
         for task in sorted(self._waiting.values(), key=lambda task: -task.place):  # finish points before beginning more
             if len(self._running) >= self._workers.most:
                 return
-            if not any(key in self._waiting or self._runs(key) for key in task.needs.values()) and self._fits(task):
+            if self._is_ready(task) and self._fits(task):
                 del self._waiting[task.key]
                 self._watch.started(task)
                 self._running[self._workers.start(task)] = task
+
+    def _is_ready(self, task: Task) -> bool:
+        """Return whether all that a task needs is there, and none runs that it would only wait for."""
+        if task.turn is not None and any(task.turn == each.turn for each in self._running.values()):
+            return False
+        return not any(key in self._waiting or self._runs(key) for key in task.needs.values())
 
     def _runs(self, key: str) -> bool:
         return any(task.key == key for task in self._running.values())

@@ -54,6 +54,11 @@ class Task:
         return key_of({"stage": self.stage, "inputs": self.inputs, "needs": self.needs, "code": code})
 
     @property
+    def turn(self) -> str | None:
+        """What tasks have in common of which one waits for another: designs of one network may be one program."""
+        return self.needs["quantise"] if self.stage == "simulate" else None
+
+    @property
     def place(self) -> int:
         """The place of the stage in a point, from 0."""
         return list(MODULES).index(self.stage)

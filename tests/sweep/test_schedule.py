@@ -94,6 +94,22 @@ def test_resources_bound_what_runs_at_once():
     assert workers.together == 2
 
 
+def test_simulations_of_one_network_take_turns():
+    class Watching(Fake):
+        def start(self, task):
+            self.open.append(task.turn)
+            assert len(set(self.open)) == len(self.open)
+            if len(self.open) == 2:
+                self.together, self.open = 2, []
+            return super().start(task)
+
+    tasks = [Task("simulate", {"n": n}, {"quantise": str(n % 2) * 64}) for n in range(6)]
+    workers = Watching(most=2)
+    assert Scheduler({task.key: task for task in tasks}, workers, Quiet(), keep_going=False).run() == {}
+    assert workers.together == 2
+    assert workers.began == ["simulate"] * 6
+
+
 def test_more_than_there_is_of_a_resource_is_refused():
     task = Task("synthesise", {}, resources={"licences": 3})
     workers = Fake(limits={"licences": 2})
