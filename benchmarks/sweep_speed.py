@@ -50,7 +50,7 @@ FULL: dict[str, Any] = {
     "widths": [3, 4, 5],
     "boards": ["pynq-z2", "arty-a7-100t", "kv260", "zcu104"],
 }
-QUICK: dict[str, Any] = {"dense": 1, "steps": 1, "each": 1, "quantised": 1, "sparsities": [0.95], "widths": [3]}
+QUICK: dict[str, Any] = {"dense": 1, "steps": 2, "each": 1, "quantised": 1, "sparsities": [0.95], "widths": [3]}
 QUICK |= {"boards": ["pynq-z2", "kv260"]}
 
 
