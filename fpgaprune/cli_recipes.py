@@ -14,7 +14,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.paths import resource, write_text
 
 if TYPE_CHECKING:
-    from fpgaprune.sweep import Status, Sweep, Swept
+    from fpgaprune.sweep import Status, Sweep, Swept, Where
 
 RecipeFile = Annotated[Path, typer.Argument(help="A recipe file; `fpgaprune init` writes one.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="The folder to make, or to go on with.", show_default=False)]
@@ -83,9 +83,8 @@ def search(
     asked = sweeping.read_search(recipe)
     if trials is not None:
         asked = replace(asked, trials=trials)
-    where = sweeping.Where(jobs or sweeping.cores(), dask)
     with sweeping.Watching(Console(stderr=True)) as watch:
-        found = sweeping.search(asked, out, where, watch)
+        found = sweeping.search(asked, out, _where(jobs, dask), watch)
     console = Console()
     told = (
         f"{len(found.front.rows)} of {len(found.trials.rows)} trials are the best in {' and '.join(asked.objectives)}:"
@@ -99,9 +98,14 @@ def search(
 def _swept(asked: Sweep, out: Path, jobs: int | None, dask: str | None, *, keep_going: bool) -> Swept:
     from fpgaprune import sweep as sweeping
 
-    where = sweeping.Where(jobs or sweeping.cores(), dask)
     with sweeping.Watching(Console(stderr=True)) as watch:
-        return sweeping.sweep(asked, out, where, watch, keep_going=keep_going)
+        return sweeping.sweep(asked, out, _where(jobs, dask), watch, keep_going=keep_going)
+
+
+def _where(jobs: int | None, dask: str | None) -> Where:
+    from fpgaprune.sweep import Where, cores
+
+    return Where(jobs or cores(), dask)
 
 
 def _exit(swept: Swept, out: Path) -> None:

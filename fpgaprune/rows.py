@@ -1,9 +1,11 @@
-"""Tables of plain values as HTML, for notebooks."""
+"""Tables of plain values for notebooks: as HTML, and as pandas has them."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from fpgaprune.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,6 +17,20 @@ def html_table(head: Sequence[str], rows: Iterable[Sequence[object]], title: str
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in rows)
     return f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def data_frame(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Any:  # noqa: ANN401  # pandas is optional
+    """Return rows of values under a head as a pandas DataFrame.
+
+    Raises:
+        ToolError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        msg = "a DataFrame needs pandas, which is not installed; pip install pandas, or use to_csv()"
+        raise ToolError(msg) from error
+    return pd.DataFrame(list(rows), columns=list(head))
 
 
 def _cell(value: object) -> str:

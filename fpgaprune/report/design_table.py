@@ -7,11 +7,10 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fpgaprune.errors import ToolError
 from fpgaprune.report.measures import built
 from fpgaprune.report.several_boards import Comparisons
 from fpgaprune.resources import AMOUNTS
-from fpgaprune.rows import html_table
+from fpgaprune.rows import data_frame, html_table
 
 if TYPE_CHECKING:
     from fpgaprune.report.comparison import Point
@@ -44,12 +43,7 @@ class DesignTable:
         Raises:
             ToolError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            msg = "a DataFrame needs pandas, which is not installed; pip install pandas, or use to_csv()"
-            raise ToolError(msg) from error
-        return pd.DataFrame(list(self.rows), columns=list(self.columns))
+        return data_frame(self.columns, self.rows)
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""

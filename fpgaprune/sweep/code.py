@@ -15,10 +15,13 @@ _PACKAGE = _ROOT.name
 _DEPENDENCIES = ("alkaid", "hls4ml", "numpy", "scipy", "torch", "torch-pruning")
 """Packages whose versions may change a result."""
 
+_STAGES = ("building.py", "stages.py")
+"""Files beside this one that put the stages together; what they import is told stage by stage."""
+
 
 @cache
 def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
-    """Return the digest of the modules of this package and of all that they import of it, and of packages beside it.
+    """Return the digest of modules of this package, of all that they import of it, of the stages, and of versions.
 
     ``data`` are folders of packaged files that they read: ``templates``, ``boards``.
     """
@@ -26,7 +29,8 @@ def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
     for name in _DEPENDENCIES:
         digest.update(f"{name} {metadata.version(name)}\n".encode())
     folders = [path for kind in data for path in sorted(resource(kind).rglob("*"))]  # type: ignore[arg-type]  # known kinds
-    for path in (*sorted(_reached(modules)), *folders):
+    stages = [Path(__file__).with_name(name) for name in _STAGES]
+    for path in (*sorted(_reached(modules)), *stages, *folders):
         if path.is_file():
             digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()

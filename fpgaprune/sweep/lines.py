@@ -20,16 +20,6 @@ _TABLE = re.compile(r"\[(\w+)\] (.*)", re.DOTALL)
 
 
 @contextmanager
-def within(table: str) -> Iterator[None]:
-    """Begin the message of an InputError in the block with the table that it is about."""
-    try:
-        yield
-    except InputError as error:
-        msg = f"[{table}] {error}"
-        raise InputError(msg) from error
-
-
-@contextmanager
 def located(path: Path) -> Iterator[None]:
     """Begin the message of an InputError in the block with its line in a TOML file, where it names a table there."""
     try:

@@ -8,12 +8,13 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune import board as boards
+from fpgaprune import errors
 from fpgaprune.errors import InputError, suggest
 from fpgaprune.prune import PruneRecipe, TrainSettings
 from fpgaprune.prune.checks import flag, integer, known_keys, number, table, word
 from fpgaprune.quantise import QuantiseRecipe
 from fpgaprune.sweep.building import Building
-from fpgaprune.sweep.lines import located, within
+from fpgaprune.sweep.lines import located
 from fpgaprune.toml import tables_of
 from fpgaprune.workspace import MOST_SAMPLES
 
@@ -185,7 +186,7 @@ def check_tables(tables: Mapping[str, Any]) -> None:
 
 def _sweep(tables: Mapping[str, Any]) -> Sweep:
     asked = table("sweep", tables.get("sweep", {}))
-    with within("sweep"):
+    with errors.located("[sweep]"):
         known_keys("the table", asked, ("grid", "points", "limits"))
         grid = {name: _values(name, values) for name, values in flat(table("grid", asked.get("grid", {}))).items()}
         limits = {
@@ -194,7 +195,7 @@ def _sweep(tables: Mapping[str, Any]) -> Sweep:
         }
         chosen = list(_settings(grid, asked.get("points", [])))
     base = recipe_of(tables, {})  # wrong without any setting is told once, and as that
-    with within("sweep"):
+    with errors.located("[sweep]"):
         points = tuple(Point(settings, set_in(tables, settings) if settings else base) for settings in chosen)
     axes = tuple(dict.fromkeys(name for point in points for name in point.settings))
     return Sweep(points, axes, limits, tables)
@@ -266,24 +267,24 @@ def recipe_of(tables: Mapping[str, Any], settings: Mapping[str, Any]) -> Recipe:
     for name, value in settings.items():
         _set(given, name, value)
     parts = {name: table(name, given.get(name, {})) for name in _TABLES}
-    with within("model"):
+    with errors.located("[model]"):
         model = _built(Source, parts["model"])
-    with within("data"):
+    with errors.located("[data]"):
         known_keys("the table", parts["data"], ("factory",))
         data = _built(Source, parts["data"]).factory
-    with within("train"):
+    with errors.located("[train]"):
         train = _built(TrainSettings, parts["train"]) if "train" in given else None
-    with within("prune"):
+    with errors.located("[prune]"):
         prune = PruneRecipe.from_dict(parts["prune"])
-    with within("quantise"):
+    with errors.located("[quantise]"):
         quantise = QuantiseRecipe.from_dict(parts["quantise"])
-    with within("generate"):
+    with errors.located("[generate]"):
         board, building = _building(parts["generate"])
-    with within("csim"):
+    with errors.located("[csim]"):
         csim = _built(Simulation, parts["csim"])
-    with within("synth"):
+    with errors.located("[synth]"):
         synth = _built(Synthesis, parts["synth"]) if "synth" in given else None
-    with within("report"):
+    with errors.located("[report]"):
         report = _built(Reporting, parts["report"])
     return Recipe(model, data, prune, quantise, board, building, train, csim, synth, report)
 

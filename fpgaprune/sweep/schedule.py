@@ -74,6 +74,8 @@ class Scheduler:
             InputError: a task asks for more of a resource than there is.
         """
         self._watch.planned(tuple(self._waiting.values()), self._workers.most)
+        by_stage = sorted(self._waiting.values(), key=lambda task: -task.place)  # finish points before beginning more
+        self._waiting = {task.key: task for task in by_stage}
         while self._waiting or self._running:
             self._start_all()
             if not self._running:
@@ -86,7 +88,7 @@ class Scheduler:
     def _start_all(self) -> None:
         if self.failed and not self._keep_going:
             return
-        for task in sorted(self._waiting.values(), key=lambda task: -task.place):  # finish points before beginning more
+        for task in tuple(self._waiting.values()):
             if len(self._running) >= self._workers.most:
                 return
             if self._is_ready(task) and self._fits(task):

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fpgaprune import errors
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import choice, flag, integer, known_keys, number, table, word
 from fpgaprune.resources import AMOUNTS
-from fpgaprune.sweep.lines import located, within
+from fpgaprune.sweep.lines import located
 from fpgaprune.sweep.recipe import check_tables, flat, set_in
 from fpgaprune.toml import tables_of
 
@@ -175,7 +176,7 @@ def read_search(path: Path) -> Search:
         if "search" not in tables:
             msg = "the table [search] is missing; `fpgaprune init` writes a recipe that has one in comments"
             raise InputError(msg)
-        with within("search"):
+        with errors.located("[search]"):
             asked = table("search", tables["search"])
             known_keys("the table", asked, _FIELDS)
             given: dict[str, Any] = dict(asked)

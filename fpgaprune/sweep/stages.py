@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,7 @@ from fpgaprune.vendor.measurement import FOLDER
 from fpgaprune.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import nn
 
@@ -80,7 +81,7 @@ class _Work:
     inputs: Mapping[str, Any]
 
     def __init__(self, task: Task, needs: Mapping[str, Path], store: Store, out: Path) -> None:
-        self.key, self.inputs = task.key, task.inputs
+        self.key, self.code, self.inputs = task.key, task.code, task.inputs
         self.means: Mapping[str, Any] = task.means
         self.needs, self.store, self.out = needs, store, out
 
@@ -173,20 +174,32 @@ def _generate(work: _Work) -> None:
     project.write(work.out / PROJECT)
 
 
-def _simulate(work: _Work) -> None:
+def _of_project(do: Callable[[_Work, Path], None]) -> Callable[[_Work], None]:
+    """Return the stage that does something with a project; where there is none, its result is the reason."""
+
+    def stage(work: _Work) -> None:
+        source = work.needs["generate"] / PROJECT
+        if source.is_dir():
+            do(work, source)
+        else:
+            shutil.copy(work.needs["generate"] / INFEASIBLE, work.out / INFEASIBLE)
+
+    return stage
+
+
+@contextmanager
+def _copied(source: Path) -> Iterator[sim.ProjectFolder]:
+    """Yield a copy of a project that may be built, which is removed then."""
+    with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
+        yield sim.ProjectFolder.load(Path(shutil.copytree(source, Path(scratch) / PROJECT)))
+
+
+def _simulate(work: _Work, source: Path) -> None:
     """Designs whose C++ differs in nothing but comments, as for several boards, are simulated once."""
-    source = work.needs["generate"] / PROJECT
-    if not source.is_dir():
-        shutil.copy(work.needs["generate"] / INFEASIBLE, work.out / INFEASIBLE)
-        return
-    key = key_of({"simulated": _program_digests(source), "samples": work.inputs["samples"], "needs": _same(work)})
-    found = work.store.made(key, lambda out: _simulated(work, source, out), {"stage": "program"})
+    same = {stage: work.needs[stage].name for stage in ("quantise", "samples")}
+    read = {"program": _program_digests(source), "samples": work.inputs["samples"], "needs": same, "code": work.code}
+    found = work.store.made(key_of(read), lambda out: _simulated(work, source, out), {"stage": "program"})
     shutil.copy(found / VERDICT, work.out / VERDICT)
-
-
-def _same(work: _Work) -> dict[str, str]:
-    """Return the keys of the network and the samples that a design is simulated with."""
-    return {stage: work.needs[stage].name for stage in ("quantise", "samples")}
 
 
 def _program_digests(source: Path) -> dict[str, str]:
@@ -202,35 +215,23 @@ def _code_lines(path: Path) -> list[str]:
 
 
 def _simulated(work: _Work, source: Path, out: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
-        copy = Path(scratch) / PROJECT
-        shutil.copytree(source, copy)
-        folder = sim.ProjectFolder.load(copy)
+    with _copied(source) as folder:
         model, count = work.quantised(), work.inputs["samples"]
         mantissas = model.quantised.quantise_input(mapped(lambda values: values[:count], model.samples))
         verdict = sim.csim(folder, as_tuple(mantissas), timeout_s=work.means["timeout_s"], jobs=1)
         sim.store_verdict(verdict, out)
 
 
-def _energy(work: _Work) -> None:
-    source = work.needs["generate"] / PROJECT
-    if not source.is_dir():
-        shutil.copy(work.needs["generate"] / INFEASIBLE, work.out / INFEASIBLE)
-        return
-    with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
-        copy = Path(scratch) / PROJECT
-        shutil.copytree(source, copy)
-        found = energy.energy(sim.ProjectFolder.load(copy), timeout_s=work.means["timeout_s"])
+def _energy(work: _Work, source: Path) -> None:
+    with _copied(source) as folder:
+        found = energy.energy(folder, timeout_s=work.means["timeout_s"])
     text = json.dumps(energy.to_data(found), indent=1) + "\n"
     (work.out / ENERGY).write_text(text, encoding="utf-8")
 
 
-def _synthesise(work: _Work) -> None:
+def _synthesise(work: _Work, source: Path) -> None:
     """Run where a run that was killed left its files: tools that take hours go on stage by stage."""
-    source, tool = work.needs["generate"] / PROJECT, work.inputs["tool"]
-    if not source.is_dir():
-        shutil.copy(work.needs["generate"] / INFEASIBLE, work.out / INFEASIBLE)
-        return
+    tool = work.inputs["tool"]
     running = work.store.folder / "running" / work.key
     if not running.is_dir():
         with fresh_folder(running) as staging:
@@ -250,7 +251,7 @@ _STAGES: Mapping[str, Callable[[_Work], None]] = {
     "prune": _prune,
     "quantise": _quantise,
     "generate": _generate,
-    "simulate": _simulate,
-    "energy": _energy,
-    "synthesise": _synthesise,
+    "simulate": _of_project(_simulate),
+    "energy": _of_project(_energy),
+    "synthesise": _of_project(_synthesise),
 }

@@ -8,9 +8,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fpgaprune.errors import InputError, ToolError
+from fpgaprune.errors import InputError
 from fpgaprune.paths import write_text
 from fpgaprune.resources import AMOUNTS
+from fpgaprune.rows import data_frame, html_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,20 +108,11 @@ class Table:
         Raises:
             ToolError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            msg = "a DataFrame needs pandas; pip install pandas"
-            raise ToolError(msg) from error
-        return pandas.DataFrame(list(self.rows), columns=[column.title for column in self.columns])
+        return data_frame([column.title for column in self.columns], self.rows)
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
-        from html import escape
-
-        head = "".join(f"<th>{escape(column.title)}</th>" for column in self.columns)
-        body = "".join(f"<tr>{''.join(f'<td>{escape(shown(value))}</td>' for value in row)}</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return html_table([column.title for column in self.columns], (list(map(shown, row)) for row in self.rows))
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,12 @@ class Task:
     @cached_property
     def key(self) -> str:
         """The key of the result in the store."""
-        code = code_digest(*MODULES[self.stage], data=_DATA.get(self.stage, ()))
-        return key_of({"stage": self.stage, "inputs": self.inputs, "needs": self.needs, "code": code})
+        return key_of({"stage": self.stage, "inputs": self.inputs, "needs": self.needs, "code": self.code})
+
+    @property
+    def code(self) -> str:
+        """The digest of the code that the result depends on."""
+        return code_digest(*MODULES[self.stage], data=_DATA.get(self.stage, ()))
 
     @property
     def turn(self) -> str | None:

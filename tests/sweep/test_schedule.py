@@ -150,3 +150,11 @@ def test_time_left_is_told_once_every_stage_was_seen():
             if task is not tasks[-1]:
                 assert watch._time_left() in ("", "about 3.0 min left", "about 1.5 min left")
     assert text.getvalue().splitlines() == ["4 of 4 steps, done"]
+
+
+def test_code_digest_depends_on_the_stages_themselves(monkeypatch):
+    from fpgaprune.sweep import code
+
+    before = code.code_digest.__wrapped__("fpgaprune.prune")
+    monkeypatch.setattr(code, "_STAGES", ("stages.py",))
+    assert code.code_digest.__wrapped__("fpgaprune.prune") != before
