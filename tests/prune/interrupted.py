@@ -88,16 +88,21 @@ def hooks(moment: str, steps: list[int]) -> Hooks:
     return Hooks(on_step)
 
 
-def begin(folder: Path, name: str, moment: str) -> int:
-    """Start a process that prunes, and return its number."""
-    process = os.fork()
-    if process:
-        return process
+def finish(folder: Path, name: str, moment: str) -> None:
+    """Prune, and write the model and the number of optimiser steps."""
     steps: list[int] = []
     place = folder / f"{name} checkpoint"
     pruned = prune(model(), data(), recipe(), progress=False, hooks=hooks(moment, steps), checkpoint=place)
     save(pruned, folder / name)
     (folder / f"{name} steps").write_text(str(len(steps)))
+
+
+def begin(folder: Path, name: str, moment: str) -> int:
+    """Start a process that prunes, and return its number."""
+    process = os.fork()
+    if process:
+        return process
+    finish(folder, name, moment)
     os._exit(0)
 
 
@@ -110,12 +115,18 @@ def run(folder: Path, name: str, moment: str) -> str:
     _, status = os.waitpid(process, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return "killed"
-    return f"done {(folder / f'{name} steps').read_text()}" if status == 0 else f"failed {status}"
+    return told(folder, name) if status == 0 else f"failed {status}"
+
+
+def told(folder: Path, name: str) -> str:
+    """Return that a process is done, and its steps."""
+    return f"done {(folder / f'{name} steps').read_text()}"
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
-    print(run(folder, "whole", "none 0"))  # noqa: T201  # read by the test
+    finish(folder, "whole", "none 0")  # here, so that what torch imports on demand is there for all processes
+    print(told(folder, "whole"))  # noqa: T201  # read by the test
     for moment in [*sys.argv[2:], "none 0"]:
         print(run(folder, "pieces", moment), flush=True)  # noqa: T201  # as above

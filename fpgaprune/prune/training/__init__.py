@@ -55,8 +55,9 @@ def train(
     end. The global random generators of torch are left as they were.
 
     Raises:
-        DivergedError: the loss or a weight became NaN or infinite before any epoch was of use; the weights are those
-            from before. After one, the best epoch's are put back, with a `TrainingWarning` and an event.
+        DivergedError: the loss or a weight became NaN, infinite or far too large before any epoch was of use; the
+            weights are those from before. After one, the best epoch's are put back, with a `TrainingWarning` and an
+            event.
         InputError: the masks or the data do not fit the model, the device or the checkpoint cannot be used, or there is
             nothing to train.
     """

@@ -13,7 +13,7 @@ from fpgaprune.prune.checks import one_line
 from fpgaprune.prune.forward import moved, run
 from fpgaprune.prune.objectives import measured_loss, stepped_loss
 from fpgaprune.prune.seeding import mix
-from fpgaprune.prune.training.diverged import check_loss, check_weights
+from fpgaprune.prune.training.diverged import Start, check_growth, check_loss, check_weights, norm_of
 from fpgaprune.prune.training.hooks import StepRecord
 from fpgaprune.prune.training.rates import learning_rate
 from fpgaprune.several import as_tuple, mapped
@@ -33,7 +33,7 @@ CHECK_EVERY = 50
 
 @dataclass
 class Loop:
-    """The parts of a run that its epochs share; ``steps`` counts the steps so far."""
+    """The parts of a run that its epochs share; ``steps`` counts steps so far, ``start`` is from before the first."""
 
     model: nn.Module
     settings: TrainSettings
@@ -45,12 +45,13 @@ class Loop:
     device: torch.device
     batches: int | None
     steps: int = 0
+    start: Start | None = None
 
     def epoch(self, number: int, data: Data, advance: Callable[[], None]) -> tuple[float, bool]:
         """Train for epoch ``number``, from 0 on, and return the mean loss and whether a hook asked to stop.
 
         Raises:
-            DivergedError: the loss or a weight became NaN or infinite.
+            DivergedError: the loss or a weight became NaN or infinite, or both far larger than at the start.
             InputError: the model or the loss does not run on the data.
         """
         losses, asked = _Losses(), False
@@ -61,16 +62,23 @@ class Loop:
             if asked:
                 break
             if index % CHECK_EVERY == CHECK_EVERY - 1:
-                check_loss(losses.mean(), number + 1, self.settings)
-        check_loss(losses.mean(), number + 1, self.settings)
+                self._check(losses.mean(), number + 1)
+        self._check(losses.mean(), number + 1)
         check_weights(self.model, number + 1, self.settings)
         self.wiring.fill()
         return losses.mean(), asked
+
+    def _check(self, mean: float, epoch: int) -> None:
+        check_loss(mean, epoch, self.settings)
+        if self.start is not None:
+            check_growth(mean, self.model, self.start, epoch, self.settings)
 
     def _step(self, epoch: int, index: int, batch: Batch) -> tuple[Tensor, bool]:
         self.steps += 1
         self.optimiser.zero_grad(set_to_none=True)
         loss = self._loss((moved(batch[0], self.device), moved(batch[1], self.device)))
+        if self.start is None:
+            self.start = Start(float(loss.detach()), norm_of(self.model))
         _backward(loss)
         within, width = self._place(index)
         rate = learning_rate(self.settings, epoch + within, width)

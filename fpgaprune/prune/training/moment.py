@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from fpgaprune.prune.masks import Masks
+    from fpgaprune.prune.training.diverged import Start
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Course:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A run between two epochs, after ``steps`` optimiser steps.
+    """A run between two epochs, after ``steps`` optimiser steps; ``start`` is from before the first.
 
     ``model``, ``optimiser`` and ``random`` (the global generators) are tensors by name.
     """
@@ -49,3 +50,4 @@ class Moment:
     model: Mapping[str, Tensor]
     optimiser: Mapping[str, Tensor]
     random: Mapping[str, Tensor]
+    start: Start | None = None

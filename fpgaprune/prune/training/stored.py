@@ -6,12 +6,13 @@ Tensors of one kind share a prefix, such as ``model/`` for those of the model as
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune.explained.history import History
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.shrinkage import Shrinkage
+from fpgaprune.prune.training.diverged import Start
 from fpgaprune.prune.training.moment import Best, Course, Moment
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def moment_values(moment: Moment, tensors: Tensors) -> dict[str, object]:
         "over": course.over,
         "history": course.history.to_dict(),
         "steps": moment.steps,
+        "start": None if moment.start is None else asdict(moment.start),
         "masks": tensors.put_masks("masks", moment.masks),
         "best_epoch": best.epoch,
         "best_value": None if best.value == -math.inf else best.value,
@@ -78,4 +80,6 @@ def moment_of(values: Mapping[str, Any], tensors: Tensors) -> Moment:
     best = Best(values["best_epoch"], tensors.get("best"), masks, -math.inf if value is None else value)
     course = Course(values["epochs"], best, values["over"], History.from_dict(values["history"]))
     masks = tensors.get_masks("masks", values["masks"])
-    return Moment(course, values["steps"], masks, *(tensors.get(each) for each in ("model", "optimiser", "random")))
+    start = None if values["start"] is None else Start(**values["start"])
+    model, optimiser, random = (tensors.get(each) for each in ("model", "optimiser", "random"))
+    return Moment(course, values["steps"], masks, model, optimiser, random, start)

@@ -77,7 +77,7 @@ class Trainer:
         """Train the model in place, from the beginning or from a moment on, and return what happened since `first`.
 
         Raises:
-            DivergedError: the loss or a weight became NaN or infinite, and no epoch before was of use.
+            DivergedError: the loss or a weight became NaN, infinite or far too large, and no epoch before was of use.
             InputError: the model, the loss or the metric does not run on the data, or there is nothing to train.
         """
         if self.first >= self.settings.epochs:
@@ -178,9 +178,8 @@ class Trainer:
 
 
 def _moment(loop: Loop, course: Course) -> Moment:
-    return Moment(
-        course, loop.steps, loop.wiring.masks, tensors_of(loop.model), state_of(loop.optimiser), random_state()
-    )
+    tensors = tensors_of(loop.model), state_of(loop.optimiser), random_state()
+    return Moment(course, loop.steps, loop.wiring.masks, *tensors, loop.start)
 
 
 def _resumed(loop: Loop, moment: Moment) -> Course:
@@ -188,5 +187,5 @@ def _resumed(loop: Loop, moment: Moment) -> Course:
     loop.wiring.set_masks(moment.masks)
     restore_state(loop.optimiser, moment.optimiser)
     put_back_random(moment.random)
-    loop.steps = moment.steps
+    loop.steps, loop.start = moment.steps, moment.start
     return moment.course

@@ -191,6 +191,73 @@ def test_a_long_epoch_is_left_soon_after_the_loss_broke(mlp, data):
     assert len(steps) == 100
 
 
+def grown_in(epoch):
+    """Return a hook that makes all weights a hundred times as large in each step of an epoch."""
+
+    def hook(model, record):
+        if record.epoch == epoch:
+            for weight in model.parameters():
+                weight.data.mul_(100)
+
+    return Hooks(on_step_end=hook)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_a_rate_far_too_high_is_an_error_though_nothing_is_nan(mlp, data, optimiser):
+    before = copy.deepcopy(mlp)
+    settings = TrainSettings(epochs=3, learning_rate=300, optimiser=optimiser, momentum=0.0)
+    with pytest.raises(DivergedError, match=r"loss rose from \d.* to .*e\+\d+ in epoch 1, .* \(it is 300\)"):
+        train(mlp, data, settings)
+    assert same(mlp, before)
+
+
+def test_weights_and_loss_that_run_away_go_back_to_the_best_epoch(mlp, data):
+    seen, hooks = Remembered(), grown_in(3)
+    with pytest.warns(TrainingWarning, match=r"the L2 norm of the weights from .*; went back to epoch 2"):
+        history = train(
+            mlp, data, TrainSettings(epochs=5, learning_rate=0.01), hooks=Hooks(hooks.on_step_end, seen)
+        )  # fmt: skip
+    assert kinds(history) == [EventKind.DIVERGED, EventKind.RESTORED]
+    assert [record.epoch for record in history.records] == [1, 2]
+    assert same(mlp, seen.models[1])
+
+
+@pytest.mark.parametrize("begin", [0.0, -1.0])
+def test_a_loss_that_rises_on_purpose_is_no_divergence(mlp, data, begin):
+    steps = []
+
+    def step(model, batch):
+        steps.append(1)
+        return nn.functional.cross_entropy(model(batch[0]), batch[1]) * 1e-9 + begin + 1e4 * (len(steps) > 3)
+
+    history = train(mlp, data, TrainSettings(epochs=3), train_step=step)
+    assert [record.loss > 1e3 for record in history.records] == [False, True, True]
+    assert not history.events
+
+
+def test_weights_that_grow_while_the_loss_falls_are_no_divergence(mlp, data):
+    for weight in mlp.parameters():
+        weight.data.mul_(1e-3)
+    history = train(mlp, data, TrainSettings(epochs=3, learning_rate=0.05))
+    assert not history.events
+
+
+def test_a_resumed_training_judges_by_what_it_began_with(mlp, data, tmp_path):
+    settings, told, other = TrainSettings(epochs=4, learning_rate=0.01), [], copy.deepcopy(mlp)
+    with pytest.warns(TrainingWarning):
+        told += train(other, data, settings, hooks=grown_in(3)).events
+
+    def interrupt(_, record):
+        if record.epoch == 2:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(copy.deepcopy(mlp), data, settings, hooks=Hooks(on_epoch_end=interrupt), checkpoint=folder)
+    with pytest.warns(TrainingWarning):
+        assert list(train(mlp, data, settings, hooks=grown_in(3), checkpoint=folder).events) == told
+
+
 def test_hooks_see_every_step_and_epoch(mlp, data):
     masks, steps = half(mlp), []
 
