@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.prune.checks import one_line
+from fpgaprune.prune.misfit import refusing_layer
 from fpgaprune.several import OneOrMore, as_tuple, mapped, one_or_more
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def named_outputs(model: Callable[..., object], x: Tensors) -> list[tuple[str, T
     except FpgapruneError:
         raise
     except Exception as error:
-        msg = f"the model does not run on inputs of {described(x)}: {one_line(error)}"
+        where = refusing_layer(model, as_tuple(x))
+        msg = f"the model does not run on inputs of {described(x)}: {one_line(error)}{where}"
         raise InputError(msg) from error
     found = [("", y)] if isinstance(y, Tensor) else list(_leaves("", y))
     if not found:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from fpgaprune.errors import FpgapruneError, InputError
 from fpgaprune.prune.checks import one_line
 from fpgaprune.prune.forward import Tensors, described, device_of, mode, moved, run
+from fpgaprune.prune.misfit import misfitting_classes
 from fpgaprune.several import as_tuple, mapped, one_or_more
 
 if TYPE_CHECKING:
@@ -64,12 +65,20 @@ def _pairs(outputs: Tensors, targets: Tensors) -> list[tuple[Tensor, Tensor]]:
 def _default_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     if targets.is_floating_point():
         return functional.mse_loss(_like(outputs, targets), targets)
-    return functional.cross_entropy(outputs, targets.long())
+    try:
+        return functional.cross_entropy(outputs, targets.long())
+    except (RuntimeError, IndexError, ValueError) as error:
+        why = misfitting_classes(outputs, targets)
+        if not why:
+            raise
+        raise InputError(why) from error
 
 
 def _default_metric(outputs: Tensor, targets: Tensor) -> Tensor:
     if targets.is_floating_point():
         return -functional.mse_loss(_like(outputs, targets), targets)
+    if why := misfitting_classes(outputs, targets):
+        raise InputError(why)
     classes = outputs.argmax(dim=1)
     return (_like(classes, targets) == targets).double().mean()
 
@@ -132,7 +141,11 @@ def _like(outputs: Tensor, targets: Tensor) -> Tensor:
     if outputs.shape == (*targets.shape, 1):
         return outputs.squeeze(-1)
     if outputs.shape != targets.shape:
-        msg = f"predictions of shape {tuple(outputs.shape)} cannot be compared with targets of {described(targets)}"
+        msg = (
+            f"predictions of shape {tuple(outputs.shape)} cannot be compared with targets of {described(targets)}; "
+            "make the last layer give what the targets hold (labels of classes must be integers), or give `loss` and "
+            "`metric`"
+        )
         raise InputError(msg)
     return outputs
 
