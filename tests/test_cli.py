@@ -513,6 +513,20 @@ def test_what_became_of_zeros_and_biases_is_told(here, run):
     assert "budget" not in told
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("sparsity = 1.0", "All weights are pruned (0.weight, 2.weight): the output is constant"),
+        ("sparsity = 0.0\nlayers = {'2' = 1.0}", "No weight is left in 2.weight: what comes out of it is constant"),
+    ],
+)
+def test_a_constant_output_is_told(here, run, lines, said):
+    (here / "recipe.toml").write_text(f"[prune]\n{lines}\nfine_tune.epochs = 0\n")
+    code, out, _ = run(*prune_words())
+    assert (code, said in out) == (0, True)
+    assert any(said in remark for remark in json.loads(run(*prune_words(out="json"), "--json")[1])["remarks"])
+
+
 def test_other_bad_input_is_refused(here, run):
     assert_refused(here, run, prune_words(data="mine:empty"), "empty")
     assert_refused(here, run, prune_words(recipe="none.toml"), "cannot be read")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def remarks(explained: Explained) -> tuple[str, ...]:
-    """Return a sentence for what was not baked, each bias of dead neurons, and each folding that changed zeros."""
+    """Return a sentence for what was not baked or is empty, each bias of dead neurons, each folding of zeros."""
     pruning = () if explained.pruning is None else _of_pruning(explained.pruning)
     return (*pruning, *(_of_folding(fold) for fold in explained.quantising.folds if fold.changes_sparsity))
 
@@ -19,12 +19,24 @@ def remarks(explained: Explained) -> tuple[str, ...]:
 def _of_pruning(pruning: PruneReport) -> Iterator[str]:
     if pruning.unbaked:
         yield f"Masks, parametrizations or formats were baked into {', '.join(pruning.unbaked)}."
+    if pruning.emptied:
+        yield _of_emptied(pruning)
     for bias, count in pruning.kept_biases.items():
         neurons = "dead neuron keeps" if count == 1 else "dead neurons keep"
         yield (
             f"{count:,} {neurons} a bias in {bias} that is not zero: a constant, which the design adds to what reads it"
             " (dead_bias = 'zero' in a recipe of pruning drops it)."
         )
+
+
+def _of_emptied(pruning: PruneReport) -> str:
+    names = ", ".join(pruning.emptied)
+    if pruning.all_empty:
+        return f"All weights are pruned ({names}): the output is constant, the same for every input."
+    return (
+        f"No weight is left in {names}: what comes out of it is constant, and so is the output of the network where no "
+        "other way leads around it."
+    )
 
 
 def _of_folding(fold: FoldReport) -> str:

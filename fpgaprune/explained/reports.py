@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from fpgaprune.checks import integer, number, table
+from fpgaprune.checks import flag, integer, number, table
 from fpgaprune.explained.curves import SensitivityCurves
 from fpgaprune.explained.histograms import Histograms
 from fpgaprune.explained.history import History
@@ -22,7 +22,7 @@ class PruneReport:
     A weight counts in the histogram with the score that it had when it was pruned, or, if it was kept, with its last.
     ``curves`` are of the model before it was pruned, None where nobody asked for them. ``kept_biases`` counts, by bias,
     the dead neurons that keep one that is not zero; ``unbaked`` names the tensors that came with masks or
-    parametrizations.
+    parametrizations, ``emptied`` those without a weight that is left, and ``all_empty`` tells that these are all.
 
     Raises:
         InputError: a field is of another kind.
@@ -36,6 +36,8 @@ class PruneReport:
     curves: SensitivityCurves | None = None
     kept_biases: Mapping[str, int] = field(default_factory=dict)
     unbaked: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
+    all_empty: bool = False
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -43,8 +45,10 @@ class PruneReport:
             words(name, getattr(self, name))
         for name, count in table("kept_biases", self.kept_biases).items():
             integer(f"kept_biases.{name}", count, low=1)
-        for name in self.unbaked:
-            words("unbaked", name)
+        for field_name in ("unbaked", "emptied"):
+            for name in getattr(self, field_name):
+                words(field_name, name)
+        flag("all_empty", self.all_empty)
         if self.seed is not None:
             integer("seed", self.seed, low=0)
 
@@ -59,6 +63,8 @@ class PruneReport:
             "curves": None if self.curves is None else self.curves.to_dict(),
             "kept_biases": dict(self.kept_biases),
             "unbaked": list(self.unbaked),
+            "emptied": list(self.emptied),
+            "all_empty": self.all_empty,
             "seed": self.seed,
         }
 
@@ -69,7 +75,8 @@ class PruneReport:
         Raises:
             InputError: a field is missing, unknown or unusable.
         """
-        values = {"kept_biases": {}, "unbaked": []} | table("pruning", values)  # earlier versions did not say it
+        earlier: dict[str, object] = {"kept_biases": {}, "unbaked": [], "emptied": [], "all_empty": False}
+        values = earlier | table("pruning", values)  # earlier versions did not say them
         given = entries("pruning", values, [item.name for item in fields(cls)])
         return cls(
             words("criterion", given["criterion"]),
@@ -80,6 +87,8 @@ class PruneReport:
             None if given["curves"] is None else SensitivityCurves.from_dict(given["curves"]),
             table("kept_biases", given["kept_biases"]),  # type: ignore[arg-type]  # checked by __post_init__
             tuple(words("unbaked", name) for name in listed("unbaked", given["unbaked"])),
+            tuple(words("emptied", name) for name in listed("emptied", given["emptied"])),
+            flag("all_empty", given["all_empty"]),
             given["seed"],  # type: ignore[arg-type]  # checked by __post_init__
         )
 

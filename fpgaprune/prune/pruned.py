@@ -63,7 +63,22 @@ class PrunedModel:
         recipe = self.recipe
         words = ("", "", "") if recipe is None else (recipe.criterion, recipe.schedule.value, str(recipe.structure))
         seed = None if recipe is None else recipe.seed
-        return PruneReport(*words, self.history, self.scores, self.curves, self.kept_biases, self.unbaked, seed)
+        return PruneReport(
+            *words,
+            history=self.history,
+            scores=self.scores,
+            curves=self.curves,
+            kept_biases=self.kept_biases,
+            unbaked=self.unbaked,
+            emptied=self.emptied,
+            all_empty=len(self.emptied) == len(self.masks),
+            seed=seed,
+        )
+
+    @property
+    def emptied(self) -> tuple[str, ...]:
+        """Return the names of the tensors of which no weight is left."""
+        return tuple(name for name in self.masks if not self.masks.nonzeros(name))
 
     @property
     def kept_biases(self) -> dict[str, int]:

@@ -24,11 +24,20 @@ def test_each_change_is_a_sentence():
     assert fold == "Folding bn1 into fc1 changed non-zero weights from 1,000 to 990."
 
 
+def test_layers_without_weights_make_what_follows_constant():
+    (some,) = remarks(Explained(PruneReport(emptied=("fc1.weight", "fc3.weight"))))
+    assert some.startswith("No weight is left in fc1.weight, fc3.weight: what comes out of it is constant")
+    (whole,) = remarks(Explained(PruneReport(emptied=("fc1.weight",), all_empty=True)))
+    assert whole == "All weights are pruned (fc1.weight): the output is constant, the same for every input."
+
+
 def test_what_they_are_made_of_is_checked_and_earlier_reports_are_read():
-    pruning = PruneReport(kept_biases={"fc1.bias": 2}, unbaked=("fc1.weight",))
+    pruning = PruneReport(kept_biases={"fc1.bias": 2}, unbaked=("fc1.weight",), emptied=("a",), all_empty=True)
     values = pruning.to_dict()
     assert PruneReport.from_dict(values) == pruning
-    earlier = {name: value for name, value in values.items() if name not in ("kept_biases", "unbaked")}
+    earlier = {
+        name: value for name, value in values.items() if name not in ("kept_biases", "unbaked", "emptied", "all_empty")
+    }
     assert PruneReport.from_dict(earlier) == PruneReport()
     with pytest.raises(InputError, match=r"kept_biases\.fc1\.bias must be at least 1"):
         PruneReport(kept_biases={"fc1.bias": 0})
