@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import operator
 import traceback
 import warnings
 from functools import lru_cache
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
     from torch.export import ExportedProgram
+    from torch.fx import Node
 
 
 def exported(module: nn.Module, example: tuple[Tensor, ...], known: Container[str]) -> ExportedProgram:
@@ -35,8 +37,10 @@ def exported(module: nn.Module, example: tuple[Tensor, ...], known: Container[st
     """
     try:
         with _quiet(), torch.no_grad():
-            unknown = {each: parts for each, parts in _definitions().items() if operation_name(each) not in known}
-            program: ExportedProgram = torch.export.export(module, example).run_decompositions(unknown)
+            program: ExportedProgram = torch.export.export(module, example)
+            if not all(_is_plain(node, known) for node in program.graph.nodes):
+                unknown = {each: parts for each, parts in _definitions().items() if operation_name(each) not in known}
+                program = program.run_decompositions(unknown)
     except GuardOnDataDependentSymNode as error:
         msg = (
             f"{_blamed(error)}: the control flow or a shape depends on the values of a tensor; hardware has one fixed"
@@ -47,6 +51,18 @@ def exported(module: nn.Module, example: tuple[Tensor, ...], known: Container[st
         msg = f"{_blamed(error)}: torch.export cannot trace it ({one_line(error)}); write it with torch operations"
         raise UnsupportedError(msg) from error
     return program
+
+
+def _is_plain(node: Node, known: Container[str]) -> bool:
+    """Whether a node stays as it is; where all do, taking apart would trace the model again for nothing."""
+    if node.op in ("placeholder", "output"):
+        return True
+    if node.op != "call_function" or not node.users:  # taking apart also drops what nothing reads
+        return False
+    if node.target is operator.getitem:
+        return True
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and not schema.is_mutable and operation_name(node.target) in known
 
 
 @lru_cache(maxsize=1)

@@ -82,6 +82,7 @@ def _written(figure: Figure, folder: Path, name: str) -> Iterator[Path]:
         path = folder / f"{name}.{ending}"
         with fresh_file(path) as target, rc_context({"svg.hashsalt": "fpgaprune"}):
             figure.savefig(target, dpi=DPI, metadata={"Date": None} if ending == "svg" else None)
+        figure.set_layout_engine(None)  # the places are found; to find them once more takes as long as to draw
         yield path
 
 
