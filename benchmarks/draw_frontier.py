@@ -1,8 +1,8 @@
-"""Draw what frontier.py found: accuracy over adder bits, and over look-up tables.
+"""Draw what frontier.py and peer_pquant.py found: accuracy over adder bits, and over look-up tables.
 
     python benchmarks/draw_frontier.py
 
-reads results/frontier.json beside this file and writes docs/frontier.svg.
+reads results/frontier.json and results/peer_pquant.json beside this file and writes docs/frontier.svg.
 """
 
 from __future__ import annotations
@@ -35,34 +35,58 @@ LABELS = {
     "widths": "trained widths, EBOPs",
     "digits": "digits saved in training",
 }
+PEERS = {
+    "hgq": "PQuantML's HGQ, same estimate (hollow: alkaid's count)",
+    "hgq+pdp": "PQuantML's HGQ and PDP, same estimate (hollow: alkaid's count)",
+}
+"""There are no look-up tables of them: their data has a format for each element, which no design of fpgaprune has."""
 
 
 def main() -> None:
     """Draw one row for each data set."""
-    points = json.loads((HERE / "results" / "frontier.json").read_text(encoding="utf-8"))["results"]["points"]
+    points, peers = (_points(name) for name in ("frontier", "peer_pquant"))
     datasets = list(dict.fromkeys(point["dataset"] for point in points))
     figure, places = plt.subplots(
         len(datasets), 2, figsize=(10, 4 * len(datasets)), layout="constrained", squeeze=False, sharey="row"
     )
     for row, dataset in zip(places, datasets, strict=True):
         chosen = [point for point in points if point["dataset"] == dataset]
-        _curves(row[0], chosen, "adder_bits")
+        _curves(row[0], chosen, "adder_bits", [point for point in peers if point["dataset"] == dataset])
         _curves(row[1], chosen, "lut_estimate")
         row[0].set(title=TITLES[dataset], ylabel="accuracy of the integers", xlabel="adder bits (estimate)")
         row[1].set(xlabel="LUT (estimate; crosses: open-synthesis, one seed)")
-    places[0][0].legend(frameon=False, loc="lower right")
+    figure.legend(*places[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(HERE.parent / "docs" / "frontier.svg", metadata={"Date": None})
 
 
-def _curves(place: Axes, points: Sequence[Mapping[str, Any]], name: str) -> None:
-    """Draw a curve for each method: the mean of the seeds, and from the lowest to the highest."""
-    for number, (method, label) in enumerate(LABELS.items()):
-        own = [point for point in points if point["method"] == method]
+def _points(name: str) -> list[dict[str, Any]]:
+    results = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))["results"]
+    found: list[dict[str, Any]] = results["points"]
+    return found
+
+
+def _curves(
+    place: Axes, points: Sequence[Mapping[str, Any]], name: str, peers: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Draw a curve for each method: the mean of the seeds, and from the lowest to the highest; diamonds are peers."""
+    for number, (method, label) in enumerate((LABELS | (PEERS if peers else {})).items()):
+        own = [point for point in (*points, *peers) if point["method"] == method]
         x, y = ([point[key]["mean"] for point in own] for key in (name, "accuracy"))
         ends = [
             [abs(point["accuracy"][end] - point["accuracy"]["mean"]) for point in own] for end in ("lowest", "highest")
         ]
-        place.errorbar(x, y, yerr=ends, label=label, color=f"C{number}", marker="o", markersize=4, capsize=2)
+        place.errorbar(
+            x,
+            y,
+            yerr=ends,
+            label=label,
+            color=f"C{number}",
+            marker="D" if method in PEERS else "o",
+            markersize=4,
+            capsize=2,
+        )
+        if method in PEERS:  # alkaid's own graphs use the width of each element, those of fpgaprune do not
+            place.plot([point["alkaid_adder_bits"]["mean"] for point in own], y, "D", color=f"C{number}", mfc="white")
         synthesised = [point for point in own if name == "lut_estimate" and point["lut_open_synthesis"]]
         place.plot(
             [point["lut_open_synthesis"] for point in synthesised],
