@@ -31,7 +31,7 @@ SPIED = {
     "fpgaprune.quantise.api:freeze": "freeze",
     "fpgaprune.quantise.api:sparsity_of": "sparsity",
     "fpgaprune.quantise.api:evaluate_metric": "metric",
-    "fpgaprune.flow:convert": "convert",
+    "fpgaprune.frontend.convert:convert": "convert",
     "fpgaprune.frontend.convert:layer_list": "layer list",
     "fpgaprune.frontend.convert:model_graph": "hls4ml ModelGraph",
     "fpgaprune.frontend.convert:snapshot": "snapshot",
@@ -97,8 +97,10 @@ def part(path: str, sizes: tuple[int, ...], sparsity: float) -> dict[str, Any]:
 def _from_torch(sizes: tuple[int, ...], sparsity: float) -> dict[str, Any]:
     start = time.perf_counter()
     import numpy as np
+    import torch.fx.experimental.symbolic_shapes  # noqa: F401  # a capture loads it
     from networks import data, module, nonzeros
 
+    import fpgaprune.frontend.convert  # noqa: F401  # generate loads it
     from fpgaprune import board
     from fpgaprune.flow import generate
     from fpgaprune.quantise import QuantiseRecipe, quantise

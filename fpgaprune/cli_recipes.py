@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from fpgaprune.errors import InputError
 from fpgaprune.paths import resource, write_text
+from fpgaprune.processes import warm_up
 
 if TYPE_CHECKING:
     from fpgaprune.sweep import Status, Sweep, Swept, Where
@@ -34,6 +35,7 @@ def init(
 
 def run(recipe: RecipeFile, out: Out, jobs: Jobs = None) -> None:
     """Prune, quantise, generate, simulate, count and report one design by a recipe; exit 1 if it is not bit-exact."""
+    warm_up()
     from fpgaprune.sweep import read
 
     asked = read(recipe)
@@ -56,6 +58,8 @@ def sweep(
     status: Annotated[Path | None, typer.Option(help="Only say how far the sweep in this folder is.")] = None,
 ) -> None:
     """Make every design of a recipe's grid; the same command goes on after an interruption."""
+    if recipe is not None and dask is None:
+        warm_up()
     from fpgaprune import sweep as sweeping
 
     if status is not None:
@@ -78,6 +82,8 @@ def search(
     dask: Annotated[str | None, typer.Option(help="The address of a Dask scheduler.")] = None,
 ) -> None:
     """Look for the best designs in the space of a recipe's table [search]; the same command goes on."""
+    if dask is None:
+        warm_up()
     from fpgaprune import sweep as sweeping
 
     asked = sweeping.read_search(recipe)
@@ -115,10 +121,12 @@ def _exit(swept: Swept, out: Path) -> None:
     print_table(swept.table, console)
     for name, log in swept.failed.items():
         console.print(f"{escape(name)} failed: {escape(str(log))}", soft_wrap=True)
-    pages = sorted(out.glob("report*/*/report.html")) or [out / "report.html"]
     console.print(f"table: {escape(str(out / 'table.csv'))}, .json, .md", soft_wrap=True)
-    console.print(f"designs: {escape(str(out / 'designs'))}", soft_wrap=True)
-    for page in pages:
+    if swept.pages:
+        console.print(f"designs: {escape(str(out / 'designs'))}", soft_wrap=True)
+    else:
+        console.print("no designs and no report: the column 'said' of the table tells why", soft_wrap=True)
+    for page in swept.pages:
         console.print(f"report: {escape(str(page))}", soft_wrap=True)
     if swept.failed:
         msg = f"{len(swept.failed)} of {len(swept.table.rows)} designs failed"

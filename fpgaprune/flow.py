@@ -12,8 +12,6 @@ import numpy as np
 from fpgaprune.emit import Project, Vectors, emit
 from fpgaprune.errors import InputError
 from fpgaprune.fit import Budget, Fitted, Goal, Progress, fit, planner, silent
-from fpgaprune.frontend.baseline import write_baseline
-from fpgaprune.frontend.convert import Converted, convert
 from fpgaprune.heads import Head
 from fpgaprune.lower import lower
 from fpgaprune.quantise.head import with_head
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from fpgaprune.board import Board
+    from fpgaprune.frontend.convert import Converted
     from fpgaprune.ir import Graph
     from fpgaprune.lower import Lowered
     from fpgaprune.quantise import QuantisedModel
@@ -136,6 +135,8 @@ def generated(
     label: str = "",
 ) -> Generated:
     """Return what `generate` returns, with what it was made of."""
+    from fpgaprune.frontend.convert import convert  # hls4ml takes long to load
+
     options = options or Options()
     quantised = with_head(quantised, options.head)
     clock_ns = board.clock_ns if options.clock_ns is None else options.clock_ns
@@ -218,6 +219,8 @@ def _picture(quantised: QuantisedModel, name: str) -> list[list[float]]:
 
 def _with_baseline(project: Project, converted: Converted) -> Project:
     """Return the project with the stock hls4ml project of the same network under ``baseline/``."""
+    from fpgaprune.frontend.baseline import write_baseline  # as above
+
     with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
         folder = Path(scratch) / "baseline"
         write_baseline(converted.model_graph, folder)

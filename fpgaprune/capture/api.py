@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, fx
-from torch.export.graph_signature import InputKind, OutputKind, TensorArgument
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fpgaprune.capture.export import exported
@@ -215,8 +214,8 @@ def _outputs(program: ExportedProgram) -> list[fx.Node]:
     """Return the nodes of the results that are tensors; what the model writes into buffers does not matter."""
     nodes: dict[str, fx.Node] = {node.name: node for node in program.graph.nodes}
     specs = program.graph_signature.output_specs
-    returned = (spec.arg for spec in specs if spec.kind is OutputKind.USER_OUTPUT)
-    return [nodes[arg.name] for arg in returned if isinstance(arg, TensorArgument)]
+    returned = (spec.arg for spec in specs if spec.kind.name == "USER_OUTPUT")
+    return [nodes[arg.name] for arg in returned if isinstance(arg, torch.export.graph_signature.TensorArgument)]
 
 
 def _ancestors(outputs: list[fx.Node]) -> set[fx.Node]:
@@ -231,7 +230,7 @@ def _ancestors(outputs: list[fx.Node]) -> set[fx.Node]:
 def _read_placeholder(reading: Reading, model: _Model, node: fx.Node, axes: Mapping[str, tuple[int, ...]]) -> None:
     program = model.program
     spec = next(spec for spec in program.graph_signature.input_specs if spec.arg.name == node.name)
-    if spec.kind is InputKind.USER_INPUT:
+    if spec.kind.name == "USER_INPUT":
         name = reading.names.take(node.name)
         reading.values[node] = _read_input(reading, node, name, axes.get(name, ()))
         return

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from fpgaprune.capture.origin import users_line
 from fpgaprune.capture.records import Where
@@ -35,6 +34,8 @@ def exported(module: nn.Module, example: tuple[Tensor, ...], known: Container[st
     Raises:
         UnsupportedError: control flow or a shape depends on the values of tensors, or torch cannot trace the model.
     """
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode  # it loads all of sympy
+
     try:
         with _quiet(), torch.no_grad():
             program: ExportedProgram = torch.export.export(module, example)

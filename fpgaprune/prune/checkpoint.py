@@ -35,6 +35,10 @@ _FIELDS = ("schema", "identity", "state", "tensors", "sha256")
 _ANEW = "give another folder, or delete this one to begin anew"
 
 
+class CheckpointError(InputError):
+    """A checkpoint is damaged, holds something else, or is of another run."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A folder, and the digests of what the run in it depends on, by name."""
@@ -46,7 +50,7 @@ class Checkpoint:
         """Return what ``read`` makes of the state and the tensors saved last, or None where nothing was saved.
 
         Raises:
-            InputError: the folder holds other files, a file is damaged or of another schema, or the run is another.
+            CheckpointError: the folder holds other files, a file is damaged or of another schema, or the run another.
         """
         if not (self.folder / MANIFEST).exists():
             self._refuse_foreign()
@@ -126,7 +130,7 @@ class Checkpoint:
 
     def _refuse(self, problem: str) -> NoReturn:
         msg = f"the checkpoint {self.folder} cannot be used: {problem}; {_ANEW}"
-        raise InputError(msg)
+        raise CheckpointError(msg)
 
 
 def _alone(tensor: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +69,6 @@ def data_digest(data: Data) -> str:
             for batch in read():
                 _add_batch(digest, batch)
     return digest.hexdigest()
-
-
-def text_digest(value: object) -> str:
-    """Return the digest of plain values."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def surroundings(means: Means, device: torch.device) -> str:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from fpgaprune.explained.history import History
 from fpgaprune.prune.checkpoint import Checkpoint
 from fpgaprune.prune.checks import table
-from fpgaprune.prune.digests import data_digest, model_digest, surroundings, text_digest
+from fpgaprune.prune.digests import data_digest, model_digest, surroundings
 from fpgaprune.prune.forward import device_of
 from fpgaprune.prune.masks import Masks
 from fpgaprune.prune.run import Run, State
 from fpgaprune.prune.snapshot import put_back, tensors_of
 from fpgaprune.prune.training.stored import Tensors, moment_of, moment_values
+from fpgaprune.store import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ def resumed_run(run: Run, folder: Path) -> State:
     """
     identity = {
         "model": model_digest(run.model),
-        "recipe": text_digest(run.recipe.to_dict()),
+        "recipe": key_of(run.recipe.to_dict()),
         "data": "none" if run.data is None else data_digest(run.data),
         "version, device or function": surroundings(run.means, device_of(run.model)),
     }

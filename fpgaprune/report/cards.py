@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fpgaprune.report import wording
@@ -88,10 +89,16 @@ def picture(label: str, layer: LayerPoint | None, name: str, cells: int) -> Pict
     left = f"{wording.count(layer.nonzeros_quantised)} left"
     if not layer.picture or not layer.picture[0]:
         return PictureView(label, "", "1", "", left)
-    grid = coarse(layer.picture, cells)
-    shape = f"{min(max(len(grid[0]) / len(grid), 1), 3):.3g}"
+    drawn, shape = _drawn(layer.picture, cells)
     alt = f"Non-zero weights of {wording.plain(name)} in {label}: {left} of {wording.count(layer.weights)}"
-    return PictureView(label, data_uri(grid), shape, alt, left)
+    return PictureView(label, drawn, shape, alt, left)
+
+
+@lru_cache(maxsize=1024)  # designs of one network for several boards have the same pictures
+def _drawn(grid: tuple[tuple[float, ...], ...], cells: int) -> tuple[str, str]:
+    """Return a picture in at most so many cells, and its ratio of width to height within limits."""
+    drawn = coarse(grid, cells)
+    return data_uri(drawn), f"{min(max(len(drawn[0]) / len(drawn), 1), 3):.3g}"
 
 
 def verdict_of(point: Point, label: str) -> VerdictView:

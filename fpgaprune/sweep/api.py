@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
 from fpgaprune.store import Store, room
-from fpgaprune.sweep.designs import DESIGNS, outcome
+from fpgaprune.sweep.designs import DESIGNS, outcomes
 from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers, working
 from fpgaprune.sweep.lines import told_of
-from fpgaprune.sweep.pages import write_pages
+from fpgaprune.sweep.pages import load_plots, pages_in, write_pages
 from fpgaprune.sweep.plan import names, plan
 from fpgaprune.sweep.schedule import Scheduler, wanted
 from fpgaprune.sweep.state import STORE, begun, is_finished, write_logs, write_state
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fpgaprune.sweep.executors import Workers
-    from fpgaprune.sweep.plan import Planned
     from fpgaprune.sweep.recipe import Sweep
     from fpgaprune.sweep.schedule import Watch
     from fpgaprune.sweep.worker import Report
@@ -64,10 +63,11 @@ def cores() -> int:
 
 @dataclass(frozen=True)
 class Swept:
-    """The table of all points, and the logs of those that failed, by name."""
+    """The table of all points, the logs of those that failed, by name, and the report pages of designs."""
 
     table: Table
     failed: Mapping[str, Path]
+    pages: tuple[Path, ...]
 
 
 def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bool = False) -> Swept:
@@ -84,32 +84,23 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
     store = Store.open(begun(out).resolve() / STORE)
     path = out / f"{TABLE}.json"
     if is_finished(out, planned, called) and path.is_file():
-        return Swept(Table.from_json(path.read_text(encoding="utf-8")), {})
-    with room(out):
+        return Swept(Table.from_json(path.read_text(encoding="utf-8")), {}, pages_in(out))
+    tasks = wanted(planned, store)
+    place = where if tasks else Where()  # nothing need answer where nothing is left to do
+    with room(out), working(place.workers(store, asked.limits)) as workers:
         write_state(out, planned, called, finished=False)
-        failed = _performed(asked, planned, store, where, watch, keep_going=keep_going)
+        load_plots()
+        failed = Scheduler(tasks, workers, watch, keep_going=keep_going).run() if tasks else {}
         logs = write_logs(out, planned, called, failed)
         if failed and not keep_going:
             raise InputError(_told(failed, logs))
-        found = tuple(
-            outcome(each, name, store, out / DESIGNS, failed) for each, name in zip(planned, called, strict=True)
-        )
+        found = outcomes(planned, called, store, out / DESIGNS, failed, workers)
         table = table_of(found, asked.axes)
         write_table(table, out, TABLE)
         write_pages(found, out)
         if not failed:
             write_state(out, planned, called, finished=True)
-    return Swept(table, logs)
-
-
-def _performed(
-    asked: Sweep, planned: tuple[Planned, ...], store: Store, where: Where, watch: Watch, *, keep_going: bool
-) -> Mapping[str, Report]:
-    tasks = wanted(planned, store)
-    if not tasks:
-        return {}
-    with working(where.workers(store, asked.limits)) as workers:
-        return Scheduler(tasks, workers, watch, keep_going=keep_going).run()
+    return Swept(table, logs, pages_in(out))
 
 
 def _told(failed: Mapping[str, Report], logs: Mapping[str, Path]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
+import re
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,14 @@ _PACKAGE = _ROOT.name
 _DEPENDENCIES = ("alkaid", "hls4ml", "numpy", "scipy", "torch", "torch-pruning")
 """Packages whose versions may change a result."""
 
-_STAGES = ("building.py", "stages.py")
+_COMMENT = re.compile(r"#.*")
+_NAME = re.compile(r"\w+")
+_IMPORT = re.compile(
+    rf"^[ \t]*(?:from ({_PACKAGE}[\w.]*) import (\([^)]*\)|.*)|import ({_PACKAGE}[\w.]*))", re.MULTILINE
+)
+"""An import of this package's modules, as ruff lays it out."""
+
+_STAGES = ("building.py", "sources.py", "stages.py")
 """Files beside this one that put the stages together; what they import is told stage by stage."""
 
 
@@ -49,21 +56,19 @@ def _reached(modules: tuple[str, ...]) -> set[Path]:
 
 @cache
 def _imported(path: Path) -> frozenset[str]:
-    """Return the modules of this package that a file imports, anywhere in it."""
+    """Return the modules of this package that a file imports, anywhere in it; a parser would take a second for all."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(name for name in names if name.split(".")[0] == _PACKAGE)
+    for module, imported, alone in _IMPORT.findall(_COMMENT.sub("", path.read_text(encoding="utf-8"))):
+        names |= {module, *(f"{module}.{name}" for name in _NAME.findall(imported))} if module else {alone}
+    return frozenset(names)
 
 
-def _files_of(name: str) -> list[Path]:
+@cache
+def _files_of(name: str) -> tuple[Path, ...]:
     """Return the file of a module and those of the packages around it, nothing where the name is no module's."""
     folder = _ROOT.parent.joinpath(*name.split("."))
     for file in (folder.with_suffix(".py"), folder / "__init__.py"):
         if file.is_file():
             parents = [parent / "__init__.py" for parent in file.parents if parent.is_relative_to(_ROOT)]
-            return [file, *(parent for parent in parents if parent.is_file())]
-    return []
+            return (file, *(parent for parent in parents if parent.is_file()))
+    return ()

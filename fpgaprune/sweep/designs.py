@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fpgaprune import workspace
@@ -16,22 +17,36 @@ from fpgaprune.sweep.state import report_of
 from fpgaprune.sweep.table import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from fpgaprune.store import Store
+    from fpgaprune.sweep.executors import Workers
     from fpgaprune.sweep.plan import Planned
     from fpgaprune.sweep.worker import Report
 
 DESIGNS, MODELS = "designs", "models"
 
 
-def outcome(planned: Planned, name: str, store: Store, designs: Path, failed: Mapping[str, Report]) -> Outcome:
-    """Return what became of a point, its design being written into the folder ``designs``, its network beside it.
+def outcomes(
+    planned: Sequence[Planned],
+    called: Sequence[str],
+    store: Store,
+    designs: Path,
+    failed: Mapping[str, Report],
+    workers: Workers,
+) -> list[Outcome]:
+    """Return what became of points, designs being written into the folder ``designs``, their networks beside it.
 
     Raises:
         InputError: the folder cannot be written, or a result has gone from the store.
     """
+    made = partial(_outcome, store=store, designs=designs, failed=failed)
+    return workers.each(made, list(zip(planned, called, strict=True)))
+
+
+def _outcome(point: tuple[Planned, str], store: Store, designs: Path, failed: Mapping[str, Report]) -> Outcome:
+    planned, name = point
     settings, report = planned.point.settings, report_of(planned, failed)
     if report is not None:
         return Outcome(name, settings, said=f"failed: {report.error}")
@@ -42,14 +57,14 @@ def outcome(planned: Planned, name: str, store: Store, designs: Path, failed: Ma
     if not (made / PROJECT).is_dir():
         return Outcome(name, settings, said=(made / INFEASIBLE).read_text(encoding="utf-8").strip())
     folder = designs / f"{identifier(name)}-{made.name[:8]}"
-    _copy_model(planned, found, designs.parent / MODELS)
+    _copy_model(planned, found, designs.parent / MODELS, store)
     extras = {VERDICT: found.get("simulate"), ENERGY: found.get("energy"), REPORTS: found.get("synthesise")}
     _copy(made / PROJECT, folder, {part: path / part for part, path in extras.items() if path is not None})
     kind = Kind.ESTIMATE if planned.point.recipe.synth is None else _KINDS[planned.point.recipe.synth.tool]
     return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind), energy_pj=_energy(folder))
 
 
-def _copy_model(planned: Planned, found: Mapping[str, Path | None], models: Path) -> None:
+def _copy_model(planned: Planned, found: Mapping[str, Path | None], models: Path, store: Store) -> None:
     """Copy the network of a point, for `fpgaprune generate` and `fit`, unless another design of it did."""
     pruned, quantised, samples = (found[stage] for stage in ("prune", "quantise", "samples"))
     if pruned is None or quantised is None or samples is None:
@@ -57,9 +72,12 @@ def _copy_model(planned: Planned, found: Mapping[str, Path | None], models: Path
     settings = {name: value for name, value in planned.point.settings.items() if not name.startswith("generate.")}
     called = identifier("_".join(f"{name.rpartition('.')[2]}_{value}" for name, value in settings.items()) or "model")
     folder = models / f"{called}-{quantised.name[:8]}"
-    if not folder.exists():
-        label = str(planned.tasks["generate"].inputs["label"])
-        workspace.assemble(folder, pruned / MODEL, quantised / MODEL, samples, label)
+    if folder.exists():
+        return
+    with store.lock(quantised.name):  # designs of one network may be copied at once
+        if not folder.exists():
+            label = str(planned.tasks["generate"].inputs["label"])
+            workspace.assemble(folder, pruned / MODEL, quantised / MODEL, samples, label)
 
 
 def _energy(folder: Path) -> float | None:

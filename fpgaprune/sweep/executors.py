@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fpgaprune.errors import InputError, ToolError
+from fpgaprune.processes import pool
 from fpgaprune.sweep.worker import Report, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor, Future, ProcessPoolExecutor
     from pathlib import Path
 
     from fpgaprune.store import Store
     from fpgaprune.sweep.task import Task
+
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
 
 LOST = (BrokenProcessPool,)
 """What a future raises whose worker is gone; the task is given to another."""
@@ -37,6 +38,9 @@ class Workers(Protocol):
 
     def start(self, task: Task) -> Future[Report]:
         """Begin a task; the future has its report, or raises one of `LOST` where its worker died."""
+
+    def each(self, function: Callable[[_Given], _Found], values: Sequence[_Given]) -> list[_Found]:
+        """Return what a function makes of each value with files that this machine sees, by its processes if it has."""
 
     def close(self, *, kill: bool = False) -> None:
         """Wait for what runs, or end it."""
@@ -67,13 +71,20 @@ class LocalWorkers:
     def start(self, task: Task) -> Future[Report]:
         """Begin a task in a process, in new ones where one of the old ones died."""
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.most, multiprocessing.get_context("spawn"), initializer=_begin)
+            self._pool = pool(self.most)
         try:
             return self._pool.submit(run, task, self._store, str(self._root))
         except BrokenProcessPool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
             return self.start(task)
+
+    def each(self, function: Callable[[_Given], _Found], values: Sequence[_Given]) -> list[_Found]:
+        """Return what a function makes of each value, by processes where they run already."""
+        if self._pool is not None:
+            with suppress(BrokenProcessPool):
+                return list(self._pool.map(function, values))
+        return list(map(function, values))
 
     def close(self, *, kill: bool = False) -> None:
         """Wait for what runs, or end it."""
@@ -84,18 +95,6 @@ class LocalWorkers:
             for process in list((pool._processes or {}).values()):  # public from Python 3.14 on
                 process.kill()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    """End this process when its parent ends, however that ends."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # noqa: S101  # a pool starts it
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 class DaskWorkers:
@@ -116,6 +115,10 @@ class DaskWorkers:
             self._executors[wanted] = self._client.get_executor(resources=dict(wanted) or None, **settings)
         future: Future[Report] = self._executors[wanted].submit(run, task, self._store, str(self._root))
         return future
+
+    def each(self, function: Callable[[_Given], _Found], values: Sequence[_Given]) -> list[_Found]:
+        """Return what a function makes of each value, here: the cluster need not see all files."""
+        return list(map(function, values))
 
     def close(self, *, kill: bool = False) -> None:
         """Leave the cluster; what runs there is cancelled."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fpgaprune.report import Comparison, Comparisons, write_report
@@ -19,9 +21,23 @@ _PRUNED = "prune."
 
 _BOARD = "generate.board"
 
+PAGE = "report.html"
+
+
+def load_plots() -> None:
+    """Load what plots need in the background, while workers work."""
+    threading.Thread(target=import_module, args=("fpgaprune.report.plots",), daemon=True).start()
+
+
+def pages_in(out: Path) -> tuple[Path, ...]:
+    """Return the report pages that `write_pages` left in a folder."""
+    return tuple(sorted((*out.glob(PAGE), *out.glob(f"reports/*/{PAGE}"))))
+
 
 def write_pages(outcomes: Sequence[Outcome], out: Path) -> None:
-    """Write the report of all designs into a folder, or one for each kind of numbers; nothing where there is no design.
+    """Write the report of all designs into a folder, or one for each kind of numbers; none where there is no design.
+
+    Pages of designs that are no longer asked for are removed.
 
     Raises:
         InputError: the folder cannot be written.
@@ -33,9 +49,13 @@ def write_pages(outcomes: Sequence[Outcome], out: Path) -> None:
             groups = kinds.setdefault(design.resources.kind.value, {})
             key = design.board.name, design.resources.clock_ns, _title(each.settings)
             groups.setdefault(key, []).append(design)
+    folders = {kind: out if len(kinds) == 1 else out / "reports" / kind for kind in kinds}
     for kind, groups in kinds.items():
         found = (Comparison(tuple(points), title=title) for (_, _, title), points in groups.items())
-        write_report(Comparisons(tuple(found)), out if len(kinds) == 1 else out / "reports" / kind)
+        write_report(Comparisons(tuple(found)), folders[kind])
+    for page in pages_in(out):
+        if page.parent not in folders.values():
+            page.unlink(missing_ok=True)  # another process may remove it, too
 
 
 def _title(settings: Mapping[str, object]) -> str:

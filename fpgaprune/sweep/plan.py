@@ -10,7 +10,7 @@ from fpgaprune import board as boards
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import plain
 from fpgaprune.recipe import Recipe as TrainRecipe
-from fpgaprune.sweep.stages import data_of, model_of
+from fpgaprune.sweep.sources import data_of, model_of
 from fpgaprune.sweep.task import Task
 from fpgaprune.vendor import DEFAULT_TIMEOUT_S
 

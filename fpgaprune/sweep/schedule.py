@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fpgaprune.errors import InputError
 from fpgaprune.sweep.executors import LOST
+from fpgaprune.sweep.order import Order
 from fpgaprune.sweep.worker import Report
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Scheduler:
     def __init__(self, tasks: Mapping[str, Task], workers: Workers, watch: Watch, *, keep_going: bool) -> None:
         self._waiting = dict(tasks)
         self._workers, self._watch, self._keep_going = workers, watch, keep_going
+        self._order = Order(tasks.values())
         self._running: dict[Future[Report], Task] = {}
         self._losses: dict[str, int] = {}
         self.failed: dict[str, Report] = {}
@@ -74,8 +76,6 @@ class Scheduler:
             InputError: a task asks for more of a resource than there is.
         """
         self._watch.planned(tuple(self._waiting.values()), self._workers.most)
-        by_stage = sorted(self._waiting.values(), key=lambda task: -task.place)  # finish points before beginning more
-        self._waiting = {task.key: task for task in by_stage}
         while self._waiting or self._running:
             self._start_all()
             if not self._running:
@@ -88,13 +88,16 @@ class Scheduler:
     def _start_all(self) -> None:
         if self.failed and not self._keep_going:
             return
-        for task in tuple(self._waiting.values()):
-            if len(self._running) >= self._workers.most:
-                return
+        if len(self._running) >= self._workers.most:
+            return
+        for task in self._order.ranked(self._waiting):
             if self._is_ready(task) and self._fits(task):
                 del self._waiting[task.key]
+                self._order.begin(task)
                 self._watch.started(task)
                 self._running[self._workers.start(task)] = task
+                if len(self._running) >= self._workers.most:
+                    return
 
     def _is_ready(self, task: Task) -> bool:
         """Return whether all that a task needs is there, and none runs that it would only wait for."""
@@ -121,6 +124,7 @@ class Scheduler:
         except LOST as error:
             self._lost(task, error)
             return
+        self._order.end(task, report.seconds)
         if report.error:
             self._fail(task, report)
         self._watch.ended(task, report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.report import point_of
 from fpgaprune.sim import ProjectFolder
 from fpgaprune.store import Store, room
-from fpgaprune.sweep.designs import DESIGNS, outcome
+from fpgaprune.sweep.designs import DESIGNS, outcomes
 from fpgaprune.sweep.executors import working
 from fpgaprune.sweep.lines import told_of
 from fpgaprune.sweep.pages import write_pages
@@ -141,8 +141,8 @@ class _Look:
     def _outcomes(
         self, trials: Sequence[Trial], planned: Sequence[Planned], folder: Path, failed: Mapping[str, Report]
     ) -> list[Outcome]:
-        both = zip(trials, planned, strict=True)
-        return [outcome(each, trial.name, self.store, folder, failed) for trial, each in both]
+        called = [trial.name for trial in trials]
+        return outcomes(planned, called, self.store, folder, failed, self.workers)
 
     def _run(self, planned: Sequence[Planned], stages: tuple[str, ...]) -> Mapping[str, Report]:
         tasks = wanted(planned, self.store, stages)

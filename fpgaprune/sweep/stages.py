@@ -9,7 +9,6 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,11 @@ from fpgaprune import quantise as quantising
 from fpgaprune.errors import InputError
 from fpgaprune.fit import InfeasibleError
 from fpgaprune.paths import fresh_folder
-from fpgaprune.prune.digests import data_digest, model_digest
-from fpgaprune.prune.imports import import_object
-from fpgaprune.prune.seeding import local_seed
+from fpgaprune.prune.checkpoint import CheckpointError
 from fpgaprune.several import as_tuple, mapped
 from fpgaprune.store import key_of
 from fpgaprune.sweep.building import Building
+from fpgaprune.sweep.sources import data_of, model_of
 from fpgaprune.vendor.measurement import FOLDER
 from fpgaprune.workspace import Workspace
 
@@ -62,9 +60,20 @@ def perform(task: Task, store: Store, root: str) -> Path:
 
     def make(staging: Path) -> None:
         needs = {stage: _needed(store, stage, key) for stage, key in task.needs.items()}
-        _STAGES[task.stage](_Work(task, needs, store, staging))
+        work = _Work(task, needs, store, staging)
+        try:
+            _STAGES[task.stage](work)
+        except CheckpointError:  # it is damaged, or of another kind of device
+            shutil.rmtree(work.checkpoint)
+            _STAGES[task.stage](work)
 
-    return store.made(task.key, make, {"stage": task.stage, "inputs": task.inputs, "needs": task.needs})
+    found = store.made(task.key, make, {"stage": task.stage, "inputs": task.inputs, "needs": task.needs})
+    shutil.rmtree(_checkpoint(store, task.key), ignore_errors=True)
+    return found
+
+
+def _checkpoint(store: Store, key: str) -> Path:
+    return store.folder / "training" / key
 
 
 def _needed(store: Store, stage: str, key: str) -> Path:
@@ -84,6 +93,16 @@ class _Work:
         self.key, self.code, self.inputs = task.key, task.code, task.inputs
         self.means: Mapping[str, Any] = task.means
         self.needs, self.store, self.out = needs, store, out
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder in which a training keeps how far it is, to go on from there when it was killed."""
+        return _checkpoint(self.store, self.key)
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How anything is trained here."""
+        return {"device": self.inputs["device"], "progress": False, "checkpoint": self.checkpoint}
 
     @property
     def data(self) -> Data:
@@ -110,29 +129,6 @@ class _Work:
         return Workspace(model, self.inputs["label"], workspace.load_samples(self.needs["samples"], len(model.inputs)))
 
 
-def data_of(spec: str) -> tuple[Data, str]:
-    """Return the data that an import string names, built once in a process, and its digest."""
-    return _data_of(spec)
-
-
-@cache
-def _data_of(spec: str) -> tuple[Data, str]:
-    import_object(spec)  # what a module does when it is imported, such as seeding, happens once and before
-    with local_seed(0):
-        data = pruning.build_data(spec)
-    return data, data_digest(data)
-
-
-def model_of(spec: str, weights: str | None, seed: int) -> tuple[nn.Module, str]:
-    """Return the model that an import string names, built under a seed, with weights of a file, and its digest."""
-    import_object(spec)  # as above
-    with local_seed(seed):
-        model = pruning.build_model(spec)
-    if weights is not None:
-        model = pruning.with_weights(model, pruning.load_weights(Path(weights)))
-    return model, model_digest(model)
-
-
 def _samples(work: _Work) -> None:
     inputs, _ = work.data.test_arrays()
     workspace.save_samples(inputs, work.out)
@@ -140,7 +136,7 @@ def _samples(work: _Work) -> None:
 
 def _train(work: _Work) -> None:
     model, settings = work.model, pruning.TrainSettings(**work.inputs["settings"])
-    history = pruning.train(model, work.data, settings, device=work.inputs["device"], progress=False)
+    history = pruning.train(model, work.data, settings, **work.training)
     dense = replace(pruning.from_torch_prune(model), history=history)
     pruning.save(dense, work.out / MODEL)
 
@@ -151,14 +147,14 @@ def _prune(work: _Work) -> None:
         model = pruning.load(work.needs["train"] / MODEL, model).module
     recipe = pruning.PruneRecipe.from_dict(work.inputs["recipe"])
     levels = pruning.SENSITIVITY_LEVELS if work.inputs["sensitivity"] else ()
-    pruned = pruning.prune(model, work.data, recipe, device=work.inputs["device"], progress=False, explain=levels)
+    pruned = pruning.prune(model, work.data, recipe, explain=levels, **work.training)
     pruning.save(pruned, work.out / MODEL)
 
 
 def _quantise(work: _Work) -> None:
     pruned = pruning.load(work.needs["prune"] / MODEL, work.model)
     recipe = quantising.QuantiseRecipe.from_dict(work.inputs["recipe"])
-    model = quantising.quantise(pruned, work.data, recipe, progress=False, device=work.inputs["device"])
+    model = quantising.quantise(pruned, work.data, recipe, **work.training)
     quantising.save(model, work.out / MODEL)
 
 

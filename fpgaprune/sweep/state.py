@@ -61,9 +61,10 @@ def write_state(out: Path, planned: Sequence[Planned], called: Sequence[str], *,
 def is_finished(out: Path, planned: Sequence[Planned], called: Sequence[str]) -> bool:
     """Return whether everything was written before, from the same results by the same code; no state is none."""
     try:
-        return bool(_read(out)["finished"] == identity(planned, called))
+        finished = _read(out)["finished"]
     except InputError:
         return False
+    return finished is not None and bool(finished == identity(planned, called))
 
 
 def write_logs(

@@ -19,6 +19,9 @@ class Inline:
         self.ran.append(task)
         return future
 
+    def each(self, function, values):
+        return [function(value) for value in values]
+
     def close(self, *, kill=False):
         self.killed = kill
 

@@ -30,6 +30,19 @@ def test_run_makes_a_project_a_table_and_a_report(recipe, place, monkeypatch, ca
     assert "1 of 1 designs are done" in capsys.readouterr().out
 
 
+@pytest.mark.needs("g++", "make")
+def test_no_page_is_named_where_no_design_fits(recipe, place, monkeypatch, capsys):
+    assert _run(monkeypatch, "run", recipe(), "--out", "run", "--jobs", 1) == 0
+    none_fits = recipe(base=RECIPE.replace('strategy = "multiply"', "max_lut = 0.0001"))
+    for _ in range(2):  # made, and found
+        capsys.readouterr()
+        assert _run(monkeypatch, "run", none_fits, "--out", "run", "--jobs", 1) == 0
+        said = capsys.readouterr().out
+        assert "no designs and no report: the column 'said' of the table tells why" in said
+        assert "report.html" not in said
+    assert not (place / "run" / "report.html").exists()
+
+
 def test_run_refuses_a_grid(recipe, monkeypatch, capsys):
     path = recipe("\n[sweep.grid]\nprune.sparsity = [0.1, 0.2]\n")
     assert _run(monkeypatch, "run", path, "--out", "run") == 2

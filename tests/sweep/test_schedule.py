@@ -158,3 +158,104 @@ def test_code_digest_depends_on_the_stages_themselves(monkeypatch):
     before = code.code_digest.__wrapped__("fpgaprune.prune")
     monkeypatch.setattr(code, "_STAGES", ("stages.py",))
     assert code.code_digest.__wrapped__("fpgaprune.prune") != before
+
+
+def _points(count, networks):
+    """Return tasks of points: training once, one network each for so many points, whose simulations share a turn."""
+    train = Task("train", {})
+    found = {train.key: train}
+    for n in range(networks):
+        prune = Task("prune", {"n": n}, {"train": train.key})
+        quantise = Task("quantise", {"n": n}, {"prune": prune.key})
+        found |= {task.key: task for task in (prune, quantise)}
+        for m in range(count):
+            generate = Task("generate", {"n": n, "m": m}, {"quantise": quantise.key})
+            simulate = Task("simulate", {"n": n, "m": m}, {"generate": generate.key, "quantise": quantise.key})
+            found |= {task.key: task for task in (generate, simulate)}
+    return found
+
+
+SECONDS = {"train": 5.0, "prune": 5.0, "quantise": 3.0, "generate": 0.5, "simulate": 3.0}
+AGAIN = 0.05
+
+
+class Clock:
+    """Workers whose tasks take the seconds of their stage, simulations of a network that was simulated hardly any."""
+
+    def __init__(self, most):
+        self.most, self.limits = most, {}
+        self.now, self.busy, self.simulated, self.open, self.began = 0.0, 0.0, set(), [], []
+
+    def start(self, task):
+        seconds = AGAIN if task.turn in self.simulated else SECONDS[task.stage]
+        self.simulated |= {task.turn} if task.turn else set()
+        self.busy += seconds
+        self.began.append(task)
+        future = Future()
+        self.open.append((self.now + seconds, future, Report(task.key, seconds)))
+        return future
+
+    def wait(self, _futures, **_):
+        first = min(self.open, key=lambda each: each[0])
+        self.open.remove(first)
+        self.now = first[0]
+        first[1].set_result(first[2])
+        return {first[1]}, set()
+
+
+@pytest.fixture
+def clocked(monkeypatch):
+    """Run tasks by a clock that is not that of the wall, and return the workers."""
+
+    def run(tasks, most):
+        from fpgaprune.sweep import schedule
+
+        clock = Clock(most)
+        monkeypatch.setattr(schedule, "wait", clock.wait)
+        assert Scheduler(tasks, clock, Quiet(), keep_going=False).run() == {}
+        return clock
+
+    return run
+
+
+def test_no_worker_is_idle_once_the_first_training_is_done(clocked):
+    tasks = _points(count=4, networks=5)
+    clock = clocked(tasks, 2)
+    assert len(clock.began) == len(tasks)
+    shared = clock.busy - SECONDS["train"]
+    assert clock.now < SECONDS["train"] + shared / 2 + SECONDS["simulate"] / 2  # one may end while the other works
+    assert clocked(tasks, 1).now == pytest.approx(clock.busy)
+
+
+def test_first_point_is_finished_before_all_trainings_are(clocked):
+    began = [task.stage for task in clocked(_points(count=1, networks=6), 1).began]
+    assert began[:5] == ["train", "prune", "quantise", "generate", "simulate"]
+    assert began[5:10] == ["prune"] * 5  # the longest way to the end comes first
+
+
+def test_what_takes_resources_comes_before_longer_ways(clocked, monkeypatch):
+    monkeypatch.setitem(SECONDS, "synthesise", 1.0)
+    trained = [Task("prune", {"n": n}) for n in range(3)]
+    tool = [
+        Task("synthesise", {"n": n}, {"generate": each.key}, resources={"licences": 1})
+        for n, each in enumerate(trained)
+    ]
+    clock = clocked({task.key: task for task in (*trained, *tool)}, 1)
+    assert [task.stage for task in clock.began] == ["prune", "synthesise"] * 3
+
+
+def test_imports_are_found_as_a_parser_finds_them():
+    import ast
+    from pathlib import Path
+
+    from fpgaprune.sweep.code import _files_of, _imported
+
+    for path in sorted((Path(__file__).parents[2] / "fpgaprune").rglob("*.py")):
+        names = set()
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        modules = {file for name in names if name.startswith("fpgaprune") for file in _files_of(name)}
+        assert {file for name in _imported(path) for file in _files_of(name)} == modules, path

@@ -16,10 +16,11 @@ import pytest
 
 from fpgaprune import workspace
 from fpgaprune.errors import InputError
+from fpgaprune.prune.checkpoint import Checkpoint
 from fpgaprune.sim import ProjectFolder, csim
 from fpgaprune.store import Store, about
 from fpgaprune.sweep import Where, read, status, sweep
-from fpgaprune.sweep.stages import model_of
+from fpgaprune.sweep.sources import model_of
 from tests.sweep.conftest import GRID, MODULE, RECIPE, SEEDING
 from tests.sweep.inline import Here, Quiet
 
@@ -210,6 +211,63 @@ def test_killed_at_random_moments_it_loses_and_redoes_nothing(inside, tmp_path):
     _swept(inside / "recipe.toml", out)
     assert _tables(out) == _tables(inside / "out")
     assert not list(out.glob("store/making/*/project"))
+
+
+TRAINED = RECIPE.replace("epochs = 1", "epochs = 3") + "\n[quantise.fine_tune]\nepochs = 3\n"
+"""Nine epochs, three in each stage that trains."""
+
+
+def _counted(monkeypatch, end_after=None):
+    """Count checkpoints of epochs, and kill this process after so many."""
+    saved, save = [], Checkpoint.save
+
+    def counting(self, *values):
+        save(self, *values)
+        saved.append(self.folder)
+        if len(saved) == end_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(Checkpoint, "save", counting)
+    return saved
+
+
+@pytest.mark.needs("g++", "make")
+def test_killed_within_a_training_it_goes_on_from_the_last_epoch(recipe, place, monkeypatch):
+    path = recipe(base=TRAINED)
+    with monkeypatch.context() as counting:
+        whole = _counted(counting)
+        _swept(path, place / "whole")
+    assert len({folder.name for folder in whole}) == 3
+    for end_after in (2, 5, 8):
+        out = place / f"killed{end_after}"
+        with monkeypatch.context() as killing:
+            _counted(killing, end_after)
+            _killed(path, out, 120)
+        assert len(list((out / "store" / "training").iterdir())) == 1
+        with monkeypatch.context() as counting:
+            again = _counted(counting)
+            _swept(path, out)
+        assert len(again) == len(whole) - end_after
+        assert _tables(out) == _tables(place / "whole")
+        assert not list((out / "store" / "training").iterdir())
+
+
+@pytest.mark.needs("g++", "make")
+@pytest.mark.parametrize("damage", [lambda path: path.write_text("{"), Path.unlink])
+def test_training_with_a_damaged_checkpoint_begins_anew(recipe, place, monkeypatch, damage):
+    path = recipe(base=TRAINED)
+    with monkeypatch.context() as counting:
+        whole = _counted(counting)
+        _swept(path, place / "whole")
+    with monkeypatch.context() as killing:
+        _counted(killing, 2)
+        _killed(path, place / "killed", 120)
+    (manifest,) = (place / "killed" / "store" / "training").glob("*/checkpoint.json")
+    damage(manifest)
+    again = _counted(monkeypatch)
+    _swept(path, place / "killed")
+    assert len(again) == len(whole)
+    assert _tables(place / "killed") == _tables(place / "whole")
 
 
 @pytest.mark.needs("g++", "make")

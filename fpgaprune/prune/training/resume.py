@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.prune.checkpoint import Checkpoint
 from fpgaprune.prune.checks import plain
-from fpgaprune.prune.digests import data_digest, model_digest, surroundings, tensors_digest, text_digest
+from fpgaprune.prune.digests import data_digest, model_digest, surroundings, tensors_digest
 from fpgaprune.prune.forward import device_of
 from fpgaprune.prune.training.stored import Tensors, moment_of, moment_values
+from fpgaprune.store import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def resumed_training(trainer: Trainer, folder: Path, purpose: str) -> History:
     masks = trainer.wiring.masks
     identity = {
         "model": model_digest(trainer.model),
-        "recipe": text_digest([plain(asdict(trainer.settings)), purpose]),
+        "recipe": key_of({"settings": plain(asdict(trainer.settings)), "purpose": purpose}),
         "set of masks": "none" if masks is None else tensors_digest(masks),
         "data": data_digest(trainer.data),
         "version, device or function": surroundings(trainer.means, device_of(trainer.model)),
