@@ -380,13 +380,15 @@ def energy(
     as_json: Json = False,
 ) -> None:
     """Estimate the energy of an inference from switching in C-simulation on real inputs; compare that of several."""
-    from fpgaprune.energy import comparison_to_data, energies, to_data
+    from fpgaprune.energy import comparison_to_data, energies, store_energy, to_data
     from fpgaprune.report import layer_kinds, print_energy
     from fpgaprune.report.energy import print_energies
     from fpgaprune.sim import ProjectFolder
 
     projects = [ProjectFolder.load(folder) for folder in folders]
     found, kinds = energies(projects, inputs, timeout_s=timeout_s), layer_kinds(projects[0].manifest)
+    for point in found.points:
+        store_energy(point.energy, Path(point.folder))
     one = found.densest if len(projects) == 1 else None
     if as_json:
         _print_json(comparison_to_data(found) if one is None else to_data(one.energy))

@@ -2,10 +2,12 @@
 
 from fpgaprune.energy.comparison import EnergyComparison, EnergyPoint, comparison_to_data, energies, multiple
 from fpgaprune.energy.estimate import energy, of_words
+from fpgaprune.energy.store import NAME, KeptEnergy, read_energy, store_energy
 from fpgaprune.energy.technology import SOURCE, STATIC_UNCERTAINTY, UNCERTAINTY
 from fpgaprune.energy.values import PARTS, EnergyEstimate, LayerEnergy, StaticEnergy, to_data
 
 __all__ = [
+    "NAME",
     "PARTS",
     "SOURCE",
     "STATIC_UNCERTAINTY",
@@ -13,6 +15,7 @@ __all__ = [
     "EnergyComparison",
     "EnergyEstimate",
     "EnergyPoint",
+    "KeptEnergy",
     "LayerEnergy",
     "StaticEnergy",
     "comparison_to_data",
@@ -20,5 +23,7 @@ __all__ = [
     "energy",
     "multiple",
     "of_words",
+    "read_energy",
+    "store_energy",
     "to_data",
 ]

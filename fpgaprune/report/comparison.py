@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.energy import read_energy
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
 from fpgaprune.paths import distinct_labels
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fpgaprune.board import Board
+    from fpgaprune.energy import KeptEnergy
     from fpgaprune.explained import Explained
     from fpgaprune.report.facts import LayerFacts
     from fpgaprune.report.inputs import InputReads
@@ -78,7 +80,7 @@ class Point:
 
     Accuracies are shares of 1 on the test data, None where they are not known. ``edited`` lists files that differ from
     what was generated. ``explained`` is what was pruned and why, None where that was not recorded, ``inputs`` how often
-    the elements of each input are read. ``energy_pj`` is that of an inference, None where nobody estimated it.
+    the elements of each input are read. ``energy`` is that of an inference, None where nobody estimated it.
     """
 
     label: str
@@ -93,7 +95,12 @@ class Point:
     explained: Explained | None = None
     inputs: tuple[InputReads, ...] = ()
     made: Provenance | None = None
-    energy_pj: float | None = None
+    energy: KeptEnergy | None = None
+
+    @property
+    def energy_pj(self) -> float | None:
+        """What switching takes for an inference, an estimate; None where that is not known."""
+        return None if self.energy is None else self.energy.dynamic_pj
 
     @property
     def sparsity(self) -> float:
@@ -306,6 +313,7 @@ def point_of(folder: ProjectFolder, kind: Kind = Kind.ESTIMATE) -> Point:
             explained=folder.explained(),
             inputs=input_reads(folder.design.graph),
             made=_provenance(folder),
+            energy=read_energy(folder.path),
         )
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{folder.path}: the manifest does not describe the pruned network ({type(error).__name__}: {error})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from fpgaprune.energy import UNCERTAINTY
 from fpgaprune.report import wording
 from fpgaprune.report.answer import RULE
 from fpgaprune.report.measures import shown_amounts, stock_measures
@@ -28,9 +29,21 @@ def facts(compared: Comparisons) -> tuple[FactView, ...]:
         FactView("Pruning pays", (threshold,)),
         FactView("Sparsity", ("The share of zero weights after quantisation. Non-zeros are those that are built.",)),
         FactView("Best design", (RULE,)),
+        *_energy(compared),
         *(_board(group) for group in compared.boards),
         FactView("Made by", _versions(compared)),
     )
+
+
+def _energy(compared: Comparisons) -> tuple[FactView, ...]:
+    """Return what energies are, where any is known."""
+    counted = dict.fromkeys(point.energy.switching for point in compared.points if point.energy)
+    if not counted:
+        return ()
+    meant = f"Of an inference, pJ: an estimate of what switches, a factor of {UNCERTAINTY:g} either way, a judgement."
+    differ = ("Not all were counted on the same inputs: `fpgaprune energy` of all with one --inputs does.",)
+    lines = (*(f"{each[:1].upper()}{each[1:]}." for each in counted), *(differ if len(counted) > 1 else ()))
+    return (FactView("Energy", (meant, *map(wording.plain, lines))),)
 
 
 def _versions(compared: Comparisons) -> tuple[str, ...]:

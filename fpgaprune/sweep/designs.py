@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from functools import partial
 from typing import TYPE_CHECKING
@@ -61,7 +60,7 @@ def _outcome(point: tuple[Planned, str], store: Store, designs: Path, failed: Ma
     extras = {VERDICT: found.get("simulate"), ENERGY: found.get("energy"), REPORTS: found.get("synthesise")}
     _copy(made / PROJECT, folder, {part: path / part for part, path in extras.items() if path is not None})
     kind = Kind.ESTIMATE if planned.point.recipe.synth is None else _KINDS[planned.point.recipe.synth.tool]
-    return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind), energy_pj=_energy(folder))
+    return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind))
 
 
 def _copy_model(planned: Planned, found: Mapping[str, Path | None], models: Path, store: Store) -> None:
@@ -78,12 +77,6 @@ def _copy_model(planned: Planned, found: Mapping[str, Path | None], models: Path
         if not folder.exists():
             label = str(planned.tasks["generate"].inputs["label"])
             workspace.assemble(folder, pruned / MODEL, quantised / MODEL, samples, label)
-
-
-def _energy(folder: Path) -> float | None:
-    """Return the energy of an inference that is kept with a design, without that of standing still."""
-    path = folder / ENERGY
-    return float(json.loads(path.read_text(encoding="utf-8"))["dynamic_pj"]) if path.is_file() else None
 
 
 _KINDS = {"yosys": Kind.OPEN_SYNTHESIS, "vitis": Kind.CSYNTH, "vivado": Kind.POST_ROUTE}

@@ -45,7 +45,7 @@ def write_pages(outcomes: Sequence[Outcome], out: Path) -> None:
     kinds: dict[str, dict[tuple[str, float, str], list[Point]]] = {}
     for each in outcomes:
         if each.design is not None:
-            design = replace(each.design, label=each.name, energy_pj=each.energy_pj)
+            design = replace(each.design, label=each.name)
             groups = kinds.setdefault(design.resources.kind.value, {})
             key = design.board.name, design.resources.clock_ns, _title(each.settings)
             groups.setdefault(key, []).append(design)

@@ -80,21 +80,26 @@ def _interval(design: Design) -> float:
     return design.resources.interval_cycles
 
 
+def _energy(design: Design) -> float | None:
+    return design.energy_pj
+
+
 _OF_DESIGN: Mapping[str, Callable[[Design], float | None]] = {
     "accuracy": _accuracy,
     "board": _board,
     "latency_ns": _latency,
     "interval_cycles": _interval,
+    "energy_pj": _energy,
 }
 
-OBJECTIVES = (*_OF_DESIGN, *AMOUNTS, "energy_pj")
+OBJECTIVES = (*_OF_DESIGN, *AMOUNTS)
 """What can be wanted: as much accuracy as can be, as little of all else; ``board`` is the share of what is scarcest."""
 
 
 def value_of(objective: str, outcome: Outcome) -> float | None:
     """Return the value of an objective, None where a design has none."""
-    if objective == "energy_pj" or outcome.design is None:
-        return outcome.energy_pj
+    if outcome.design is None:
+        return None
     if objective in AMOUNTS:
         return outcome.design.resources.total(objective)
     return _OF_DESIGN[objective](outcome.design)

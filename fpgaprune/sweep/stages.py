@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import sys
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from fpgaprune.sweep.task import Task
 
 MODEL, PROJECT, VERDICT, INFEASIBLE = "model", "project", "csim.json", "infeasible.txt"
-ENERGY = "energy.json"
+ENERGY = energy.NAME
 REPORTS = FOLDER
 
 
@@ -221,8 +220,7 @@ def _simulated(work: _Work, source: Path, out: Path) -> None:
 def _energy(work: _Work, source: Path) -> None:
     with _copied(source) as folder:
         found = energy.energy(folder, timeout_s=work.means["timeout_s"])
-    text = json.dumps(energy.to_data(found), indent=1) + "\n"
-    (work.out / ENERGY).write_text(text, encoding="utf-8")
+    energy.store_energy(found, work.out)
 
 
 def _synthesise(work: _Work, source: Path) -> None:

@@ -124,7 +124,6 @@ class Outcome:
     folder: Path | None = None
     design: Point | None = None
     said: str = ""
-    energy_pj: float | None = None
 
 
 def table_of(outcomes: Sequence[Outcome], axes: Sequence[str]) -> Table:
@@ -165,7 +164,7 @@ def _row(outcome: Outcome, axes: Sequence[str], width: int) -> tuple[Any, ...]:
         *(resources.total(name) for name in AMOUNTS),
         round(resources.latency_ns, 6),
         resources.interval_cycles,
-        outcome.energy_pj,
+        design.energy_pj,
         all(share <= 1 for share in resources.utilisation(design.board).values()),
         None if verdict is None else f"exact on {verdict.samples}" if verdict.exact else "NOT exact",
         outcome.said,

@@ -15,16 +15,18 @@ from rich.console import Console
 from fpgaprune import board
 from fpgaprune.cli import main
 from fpgaprune.emit import emit
-from fpgaprune.energy import EnergyEstimate, of_words
+from fpgaprune.energy import EnergyEstimate, of_words, read_energy
 from fpgaprune.energy.values import StaticEnergy
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower, run
 from fpgaprune.paths import resource
-from fpgaprune.report import print_energy
+from fpgaprune.report import compare, print_energy
+from fpgaprune.report.html import page
 from fpgaprune.schedule import schedule
 from fpgaprune.sim.csim import build
 from tests.graphs import random_inputs
 from tests.nets import folded, mlp, project
+from tests.report.made import project_of
 
 GRAPH = mlp((6, 5, 3), 0.3, seed=4)
 UNPUBLISHED = board.load("basys3")
@@ -210,3 +212,30 @@ def test_the_static_share_of_a_board_is_shown_apart(tmp_path, call):
     text = " ".join(call(path)[1].split())
     assert f"static power, beside that: {static['energy_pj']:,.1f} pJ in the interval from one inference" in text
     assert "0.072 W of the whole device: XPE 2020.2, typical process, 25 C" in text
+
+
+@pytest.mark.needs("g++", "make")
+def test_energy_is_kept_for_comparisons_with_its_kind_and_unit(tmp_path, call):
+    made = project_of(tmp_path / "net", GRAPH, "0.7")
+    assert compare([made], stock=False).points[0].energy is None
+    assert "Energy of an inference" not in page(compare([made], stock=False))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((9, 6)))
+    said = json.loads(call(made.path, "--inputs", tmp_path / "x.npy", "--json")[1])
+    found = compare([made], stock=False)
+    assert found.points[0].energy_pj == said["dynamic_pj"]
+    text = page(found)
+    assert "Energy of an inference, pJ (estimate)" in text
+    assert "Counted on 9 successive inputs (the inputs that were given)" in text
+    assert not made.edited()
+
+
+@pytest.mark.parametrize(
+    "damage", [{"unit": "nJ"}, {"kind": "csynth"}, {"dynamic_pj": float("nan")}, {"dynamic_pj": None}]
+)
+def test_energy_of_another_unit_or_kind_is_refused(tmp_path, damage):
+    data = {"kind": "estimate", "unit": "pJ", "dynamic_pj": 3.0, "switching": "counted"}
+    (tmp_path / "energy.json").write_text(json.dumps(data))
+    assert read_energy(tmp_path).dynamic_pj == 3.0
+    (tmp_path / "energy.json").write_text(json.dumps(data | damage))
+    with pytest.raises(InputError, match=r"energy\.json is no energy: .*; run `fpgaprune energy"):
+        read_energy(tmp_path)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from fpgaprune.energy import KeptEnergy
 from fpgaprune.report import Comparison, Comparisons
 from fpgaprune.report.html import page
 from tests.report.browser import browser
@@ -138,7 +139,7 @@ def test_axes_can_be_chosen(opened):
 
 def test_energy_is_an_axis_where_it_is_known(opened):
     first, *others = example_comparison().points
-    known = (replace(point, energy_pj=100.0 * at) for at, point in enumerate(others, start=1))
+    known = (replace(point, energy=KeptEnergy(100.0 * at, "counted")) for at, point in enumerate(others, start=1))
     it = opened(Comparison((first, *known)))
     it.page.locator("#axis-x").select_option(label="Energy of an inference, pJ (estimate)")
     assert sorted(places(it)) == [1, 2, 3, 4]

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from fpgaprune.energy import KeptEnergy
 from fpgaprune.report import Comparison, comparison_to_data
 from fpgaprune.report.comparison import Provenance
 from fpgaprune.report.data import comparison_to_text
@@ -47,7 +48,10 @@ def test_several_boards_are_valid_and_each_is_a_comparison():
 
 def test_what_is_known_of_projects_is_valid():
     made = Provenance("0.1.0", "ab" * 32, {"prune": 0, "quantise": 3})
-    points = [replace(point, made=made, energy_pj=12.5) for point in EDGES["pruning is explained"]().points]
+    points = [
+        replace(point, made=made, energy=KeptEnergy(12.5, "counted"))
+        for point in EDGES["pruning is explained"]().points
+    ]
     data = json.loads(comparison_to_text(Comparison(tuple(points))))
     jsonschema.validate(data, SCHEMA)
     assert data["points"][2]["made"]["seeds"] == {"prune": 0, "quantise": 3}
