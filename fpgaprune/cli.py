@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fpgaprune import board as boards_module
-from fpgaprune import cli_recipes, tools
+from fpgaprune import cli_recipes, commands, tools
 from fpgaprune.errors import FpgapruneError, InputError, located
 from fpgaprune.fit import Aim, Budget, Goal
 from fpgaprune.heads import Head
@@ -153,6 +153,7 @@ def prune(
     samples, _ = loaders.test_arrays()
     name = label or f"{pruned.sparsity:.0%}".replace("%", " %")
     extras = {"budget.json": json.dumps(found.outcome.to_dict(), indent=1) + "\n"} if found else {}
+    extras[commands.NAME] = commands.to_text([sys.argv[1:]])
     workspace.save(workspace.Workspace(quantised, name, samples), pruned, out, force=force, extras=extras)
     if as_json:
         told = quantised.report.to_dict() | {"remarks": remarks(quantised.report.explained)}
@@ -250,6 +251,7 @@ def generate(
     with _status() as say:
         plan = flow.plan_of(strategy.one(), target, clock_ns=clock_ns, reuse=reuse, lanes=lanes, progress=say)
         loaded = workspace.load(pruned)
+        making = [*commands.read_commands(pruned), sys.argv[1:]]
         refuse_overlap(out, pruned)
         refuse_target(out, force=force)
         options = flow.Options(name, clock_ns, io, plan, baseline=baseline, head=head)
@@ -260,6 +262,7 @@ def generate(
             raise InputError(msg) from error
     project = made.project
     project.write(out, force=force)
+    commands.store_commands(making, out)
     _console().print(f"{escape(str(out))}: {len(project.files)} files, digest {project.digest()[:16]}", soft_wrap=True)
     _console().print(escape(costs(made.resources, target)), highlight=False)
     if project.is_constant:
@@ -297,11 +300,13 @@ def fit(
     wanted = Goal(goal, max_latency_ns, max_interval_cycles)
     with _status() as say:
         loaded = workspace.load(pruned)
+        making = [*commands.read_commands(pruned), sys.argv[1:]]
         refuse_overlap(out, pruned)
         refuse_target(out, force=force)
         options = flow.Options(name, clock_ns, io, flow.FitRequest(wanted, budget, say), head=head)
         made = flow.generated(loaded.quantised, target, loaded.samples, options, label=label or loaded.label)
     made.project.write(out, force=force)
+    commands.store_commands(making, out)
     assert made.fitted is not None  # noqa: S101  # a fit was requested
     if as_json:
         _print_json(chosen_to_data(made.lowered, made.fitted.resources) | {"fit": flow.told(made.fitted)})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import pickle
 import re
+import shlex
 import subprocess
 import sys
 
@@ -165,7 +167,9 @@ def test_the_package_runs_as_a_module():
 
 
 def contents(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Return the files of a folder, without the command that made it, which names the folder."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "commands.json"]
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -334,6 +338,29 @@ def test_generate_says_what_the_design_takes(run):
     assert f"interval {data['interval_cycles']} cycles at 10 ns" in " ".join(out.split())
 
 
+@pytest.mark.parametrize("command", ["generate", "fit"])
+def test_page_repeats_the_commands_that_made_a_project(here, run, command):
+    words = (*prune_words(), "--label", "it's mine\n")
+    run(*words)
+    making = (command, "model", "--board", "pynq-z2", "--out", "net")
+    assert run(*making)[0] == 0
+    digest = ProjectFolder.load(here / "net").digest()
+    run(*making[:-1], "other")
+    assert ProjectFolder.load(here / "other").digest() == digest
+    data = json.loads(run("compare", "net", "--html", "page.html", "--json")[1])
+    assert data["points"][0]["made"]["commands"] == [list(map(str, words)), list(making)]
+    told = html.unescape((here / "page.html").read_text())
+    assert shlex.join(["fpgaprune", *making]) in told
+    assert shlex.join(["fpgaprune", *map(str, words)]).replace("\n", "\\n") in told
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "[[]]", '[["prune", 1]]', '["rm -rf"]'])
+def test_commands_that_are_damaged_are_refused(here, run, text):
+    run(*prune_words())
+    (here / "model" / "commands.json").write_text(text)
+    assert_refused(here, run, ("generate", "model", "--board", "pynq-z2", "--out", "net"), "commands.json")
+
+
 @pytest.mark.usefixtures("here")
 def test_layers_that_are_numbers_are_told_what_they_are(run):
     out = run(*prune_words())[1]
@@ -407,10 +434,9 @@ def test_the_same_command_twice_gives_the_same_files(here, run):
     for out in ("one", "two"):
         run(*prune_words(out=out))
         run("generate", out, "--board", "zcu104", "--out", f"{out}_project")
-    files = [path for path in (here / "one_project").rglob("*") if path.is_file()]
+    files = contents(here / "one_project")
     assert len(files) > 20
-    for path in files:
-        assert path.read_bytes() == (here / "two_project" / path.relative_to(here / "one_project")).read_bytes()
+    assert files == contents(here / "two_project")
 
 
 def test_a_baseline_project_comes_along_when_it_is_asked_for(here, run):

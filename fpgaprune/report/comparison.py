@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from fpgaprune.commands import read_commands
 from fpgaprune.energy import read_energy
 from fpgaprune.errors import InputError
 from fpgaprune.lower import lower
@@ -67,11 +68,15 @@ class LayerPoint:
 
 @dataclass(frozen=True)
 class Provenance:
-    """The version of fpgaprune that generated a project, its digest then, and the seeds of the network by stage."""
+    """The version of fpgaprune that generated a project, its digest then, and the seeds of the network by stage.
+
+    ``commands`` are those that made it, each as its arguments after ``fpgaprune``; none where they are not known.
+    """
 
     version: str
     digest: str
     seeds: Mapping[str, int] = field(default_factory=dict, hash=False)
+    commands: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -322,7 +327,7 @@ def point_of(folder: ProjectFolder, kind: Kind = Kind.ESTIMATE) -> Point:
 
 def _provenance(folder: ProjectFolder) -> Provenance:
     seeds = {str(stage): int(seed) for stage, seed in folder.manifest["point"].get("seeds", {}).items()}
-    return Provenance(str(folder.manifest["fpgaprune"]), folder.digest(), seeds)
+    return Provenance(str(folder.manifest["fpgaprune"]), folder.digest(), seeds, read_commands(folder.path))
 
 
 def _by_layer(resources: Resources) -> dict[str, LayerResources]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from fpgaprune.commands import shell
 from fpgaprune.energy import UNCERTAINTY
 from fpgaprune.report import wording
 from fpgaprune.report.answer import RULE
@@ -88,11 +89,20 @@ def origin(point: Point) -> tuple[FactView, ...]:
     return tuple(found)
 
 
+_MADE = {
+    "prune": "prune and quantise the model, where that was done",
+    "generate": "generate the project, where that was done",
+    "fit": "choose strategies and generate the project, where that was done",
+}
+
+
 def commands_of(point: Point) -> tuple[CommandView, ...]:
-    """Return the commands that make the numbers of one design again."""
+    """Return the commands that make one design, as they were given, and its numbers again."""
     folder = shlex.quote(wording.plain(point.folder))
     samples = f" --samples {point.verdict.samples}" if point.verdict else ""
+    made = point.made.commands if point.made else ()
     return (
+        *(CommandView(_MADE.get(command[0], "make it"), wording.plain(shell(command))) for command in made),
         CommandView("simulate it and compare every output", f"fpgaprune csim {folder}{samples}"),
         CommandView("estimate what it takes", f"fpgaprune estimate {folder}"),
         CommandView("count it by open synthesis", f"fpgaprune synth {folder} --tool yosys"),
