@@ -11,7 +11,8 @@ from fpgaprune.report.charts import accuracy_chart, board_chart
 from fpgaprune.report.details import detail_view
 from fpgaprune.report.measures import layer_names, over, ratio, shown_amounts
 from fpgaprune.report.notes import notes
-from fpgaprune.report.page_tables import designs_table, fits_table, layer_table, times
+from fpgaprune.report.page_designs import designs_table, fits_table, stock_table
+from fpgaprune.report.page_tables import layer_table, times
 from fpgaprune.report.pareto import plot_view
 from fpgaprune.report.picture import MOST_CELLS, data_uri
 from fpgaprune.report.provenance import command_of, facts
@@ -59,6 +60,7 @@ def page_view(compared: Compared) -> PageView:
         tiles=_board_tiles(every, answers) if several else _tiles(every.boards[0], answers[0]),
         plot=plot_view(every, names),
         designs=designs_table(every, {id(each.best) for each in answers}),
+        stock=stock_table(every),
         fits=fits_table(every),
         groups=tuple(_group(at, group, every.name(group), cells, few=few) for at, group in enumerate(every.groups)),
         details=tuple(

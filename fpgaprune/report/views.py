@@ -212,6 +212,7 @@ class PageView:
     tiles: tuple[TileView, ...]
     plot: PlotView
     designs: TableView
+    stock: TableView | None
     fits: TableView | None
     groups: tuple[GroupView, ...]
     details: tuple[DetailView, ...]

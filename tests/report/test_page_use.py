@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fpgaprune.energy import KeptEnergy
-from fpgaprune.report import Comparison, Comparisons
+from fpgaprune.report import Comparison, Comparisons, compare
 from fpgaprune.report.html import page
 from tests.report.browser import browser
 from tests.report.examples import (
@@ -22,6 +22,7 @@ from tests.report.examples import (
     point_of,
     several_boards,
 )
+from tests.report.test_comparison import made
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -257,3 +258,13 @@ def test_many_designs_are_told_in_less(opened):
     assert it.page.locator(".verdicts:visible li").count() == 1
     assert "20 of 20 designs exact." in it.page.locator("#verdicts + .lead").text_content()
     assert it.violations() == []
+
+
+def test_tables_are_no_wider_than_a_screen_of_1400_pixels(opened, tmp_path):
+    designs = [made(tmp_path / name, name) for name in ("one", "two")]
+    for compared in (example_comparison(), several_boards(), compare(designs)):
+        it = opened(compared, viewport={"width": 1400, "height": 900})
+        tables = it.page.locator(".scroll:visible")
+        assert tables.count() >= 3
+        assert [each.evaluate("e => e.scrollWidth - e.clientWidth") for each in tables.all()] == [0] * tables.count()
+    assert it.page.locator("#stock-caption").count() == 1
