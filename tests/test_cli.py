@@ -447,7 +447,7 @@ def test_a_baseline_project_comes_along_when_it_is_asked_for(here, run):
 
 
 BAD_MODELS = {
-    "mine:unknown": "gt",
+    "mine:unknown": "softshrink",
     "mine:branching": "",
     "mine:wide": "",
     "mine:nan": "NaN|nan|finite",
