@@ -154,6 +154,7 @@ def test_train_overhead(tmp_path):
     for case in results["fixed"]:
         assert [*case["cpu_ratio"]] == [
             "plain",
+            "plain, fused",
             "fixed point",
             "digits",
             "widths, weight",
@@ -161,6 +162,7 @@ def test_train_overhead(tmp_path):
             "widths, layer",
         ]
         assert min(case["cpu_ratio"].values()) > 0
+        assert case["cpu_ratio_to_fused"]["plain, fused"] == 1
 
 
 def test_peer_pquant(tmp_path):

@@ -15,6 +15,7 @@ from fpgaprune.prune.objectives import measured_loss, stepped_loss
 from fpgaprune.prune.seeding import mix
 from fpgaprune.prune.training.diverged import Start, check_growth, check_loss, check_weights, norm_of
 from fpgaprune.prune.training.hooks import StepRecord
+from fpgaprune.prune.training.optimisers import clear_gradients, update
 from fpgaprune.prune.training.rates import learning_rate
 from fpgaprune.several import as_tuple, mapped
 
@@ -75,7 +76,7 @@ class Loop:
 
     def _step(self, epoch: int, index: int, batch: Batch) -> tuple[Tensor, bool]:
         self.steps += 1
-        self.optimiser.zero_grad(set_to_none=True)
+        clear_gradients(self.optimiser)
         loss = self._loss((moved(batch[0], self.device), moved(batch[1], self.device)))
         if self.start is None:
             self.start = Start(float(loss.detach()), norm_of(self.model))
@@ -116,7 +117,7 @@ class Loop:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self.optimiser.step()
+        update(self.optimiser)
         self.wiring.settle()
 
 

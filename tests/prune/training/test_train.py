@@ -143,8 +143,8 @@ def test_it_trains_where_gradients_are_off(mlp, data):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (Optimiser.ADAM, lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.3)),
-        (Optimiser.ADAMW, lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.3)),
+        (Optimiser.ADAM, lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.3, fused=True)),
+        (Optimiser.ADAMW, lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.3, fused=True)),
         (Optimiser.SGD, lambda p: torch.optim.SGD(p, lr=0.01, weight_decay=0.3, momentum=0.7)),
     ],
 )
