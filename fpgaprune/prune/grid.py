@@ -7,8 +7,10 @@ where adding a difference to the values would round once more, and it takes no P
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+import torch
 from torch.nn import functional
 from typing_extensions import assert_never
 
@@ -38,10 +40,14 @@ class FixedGrid:
 
     def __call__(self, x: Tensor, ends: Ends = WITHOUT_ENDS) -> Tensor:
         """Return the values in the format, clipped to ``ends`` before they are rounded."""
+        return to_grid(x, self.to_format, self.open_range(ends))
+
+    def open_range(self, ends: Ends) -> Ends:
+        """Return what the function `open_range` does of the format, computed once."""
         inside = self._open.get(ends)
         if inside is None:
             inside = self._open[ends] = open_range(self.to_format, ends)
-        return to_grid(x, self.to_format, inside)
+        return inside
 
 
 def to_grid(x: Tensor, to: Fixed, inside: Ends | None = None) -> Tensor:
@@ -58,7 +64,7 @@ def to_grid(x: Tensor, to: Fixed, inside: Ends | None = None) -> Tensor:
 def to_step(x: Tensor, fraction: int) -> Tensor:
     """Return ``x`` rounded to the nearest multiple of ``2**-fraction``, half to even, without limits."""
     kept = x.clone()
-    kept.detach().mul_(math.ldexp(1.0, fraction)).round_().mul_(math.ldexp(1.0, -fraction))
+    kept.detach().mul_(_power(fraction, x)).round_().mul_(_power(-fraction, x))
     return kept
 
 
@@ -74,8 +80,18 @@ def open_range(to: Fixed, ends: Ends = WITHOUT_ENDS) -> Ends:
 
 def round_(x: Tensor, to: Fixed) -> None:
     """Round to the values of the format, in place."""
-    _whole_(x.mul_(math.ldexp(1.0, to.fraction)), to.rounding)
-    x.clamp_(to.low, to.high).mul_(math.ldexp(1.0, -to.fraction))
+    _whole_(x.mul_(_power(to.fraction, x)), to.rounding)
+    x.clamp_(to.low, to.high).mul_(_power(-to.fraction, x))
+
+
+def _power(exponent: int, x: Tensor) -> Tensor:
+    """Return two to the power of ``exponent`` in the type in which ``x`` is multiplied, as torch takes it at once."""
+    return _known_power(exponent, torch.float64 if x.dtype is torch.float64 else torch.float32)
+
+
+@cache
+def _known_power(exponent: int, dtype: torch.dtype) -> Tensor:
+    return torch.tensor(math.ldexp(1.0, exponent), dtype=dtype, device="cpu")
 
 
 def _whole_(x: Tensor, rounding: Rounding) -> Tensor:
@@ -103,4 +119,4 @@ def _whole_(x: Tensor, rounding: Rounding) -> Tensor:
 
 def _half_up_(x: Tensor) -> Tensor:
     """Return floor(x + 1/2) as ceil(floor(2 x) / 2), in which no float rounds, as it would in x + 1/2."""
-    return x.mul_(2).floor_().mul_(0.5).ceil_()
+    return x.mul_(_power(1, x)).floor_().mul_(_power(-1, x)).ceil_()

@@ -102,20 +102,13 @@ class ClipStep(nn.Module):
 class Grids:
     """The grids of a sum of products: its weights, its bias on the step of the products, and its result, if any.
 
-    ``weight`` of None is that of another grid, which rounds the weights of several layers together.
+    ``weight`` of None is that of another grid, which rounds the weights of several layers together, as one rounds the
+    biases of all.
     """
 
     weight: Grid | None
     bias_fraction: int
     result: Grid | None
-
-    def rounded(self, weight: Tensor, bias: Tensor | None, on_grid: Tensor | None) -> Rounded:
-        """Return the parameters on their grids; ``on_grid`` is the weight where another grid has rounded it."""
-        assert bias is not None  # noqa: S101  # there always is one, zeros where the model has none
-        if on_grid is None:
-            assert self.weight is not None  # noqa: S101  # one of the two rounds it
-            on_grid = self.weight(weight)
-        return on_grid, to_step(bias, self.bias_fraction)
 
 
 class LinearStep(nn.Linear):

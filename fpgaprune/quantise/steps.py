@@ -34,6 +34,7 @@ from fpgaprune.capture.records import (
     Scan,
 )
 from fpgaprune.prune.grid import FixedGrid, to_grid
+from fpgaprune.quantise.biases import BiasGrid
 from fpgaprune.quantise.modules import (
     AddStep,
     AffineStep,
@@ -88,6 +89,7 @@ class QuantisedNetwork(nn.Module):
         self.trained, self.result_bits = trained.weights, trained.result_bits
         self._summing = dict(_summing(network.layers, self.steps))
         self._trained = [name for name, step in self._summing.items() if isinstance(step.weight, nn.Parameter)]
+        self.biases = _bias_grid(self._summing.values()) if self._summing else None
         self.register_buffer("_type", torch.zeros((), dtype=torch.float64), persistent=False)
 
     def forward(self, *inputs: Tensor) -> Tensors:
@@ -120,10 +122,14 @@ class QuantisedNetwork(nn.Module):
 
     def _rounded(self) -> dict[str, Rounded]:
         """Return the parameters of each layer that sums products, on their grids: loops use them step by step."""
-        on_grid = self._on_trained_grids()
-        return {
-            name: step.grids.rounded(step.weight, step.bias, on_grid.get(name)) for name, step in self._summing.items()
-        }
+        if self.biases is None:
+            return {}
+        weights = self._on_trained_grids()
+        for name, step in self._summing.items():
+            if step.grids.weight is not None:
+                weights[name] = step.grids.weight(step.weight)
+        biases = self.biases([step.bias for step in self._summing.values()])
+        return {name: (weights[name], bias) for name, bias in zip(self._summing, biases, strict=True)}
 
     def _known(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
         layers = zip(self._network.inputs, inputs, strict=True)
@@ -302,6 +308,10 @@ def _summing(
             yield from _summing(layer.body, step.steps)
         elif isinstance(step, SUMMING):
             yield layer.name, step
+
+
+def _bias_grid(steps: Collection[LinearStep | Conv1dStep | Conv2dStep]) -> BiasGrid:
+    return BiasGrid([len(step.weight) for step in steps], [step.grids.bias_fraction for step in steps])
 
 
 def _all_with_weights(

@@ -67,8 +67,7 @@ class Control(nn.Module):
 
     def step(self) -> None:
         """Take note of one optimiser step; every few steps, and after the last, adjust."""
-        self._step += 1
-        step = int(self._step)
+        step = int(self._step.add_(1))
         if step % self._every == 0 and step > self.compression.start * self.steps:
             self.adjust()
 
@@ -113,7 +112,8 @@ class Control(nn.Module):
         bits.grad.add_(self._slope(number), alpha=float(self.worth))
 
     def _slope(self, number: int) -> Tensor:
-        return self.get_buffer(f"_slope{number}")
+        slope: Tensor = getattr(self, f"_slope{number}")
+        return slope
 
     def _look(self) -> float:
         """Take the slopes of the cost where it is, and return it."""

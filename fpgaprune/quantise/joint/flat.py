@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
@@ -21,7 +22,7 @@ class Flat:
 
     shapes: Mapping[str, tuple[int, ...]]
 
-    @property
+    @cached_property
     def sizes(self) -> list[int]:
         """The number of weights of each layer."""
         return [math.prod(shape) for shape in self.shapes.values()]
@@ -32,7 +33,7 @@ class Flat:
 
     def parts(self, vector: Tensor) -> dict[str, Tensor]:
         """Return what the vector has of each layer, in its shape."""
-        parts = torch.split(vector, self.sizes)
+        parts = vector.split_with_sizes(self.sizes)
         return {name: part.view(shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)}
 
     def spread(self, values: Iterable[float | Tensor]) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fpgaprune.prune.grid import WITHOUT_ENDS, open_range, to_grid
+from fpgaprune.prune.grid import WITHOUT_ENDS, FixedGrid, to_grid
 from fpgaprune.quantise.joint.trainable import BITS, TrainableBits
 
 if TYPE_CHECKING:
@@ -22,12 +22,17 @@ _LOG2 = math.log(2)
 
 
 class ResultBits(TrainableBits):
-    """The low bits that the results of layers lose."""
+    """The low bits that the results of layers lose.
+
+    ``units`` (results, results) has in the row of each what its gradient is multiplied by.
+    """
+
+    units: Tensor
 
     def __init__(self, formats: Mapping[str, Fixed]) -> None:
         super().__init__(torch.tensor([float(to.width - 1 - to.signed) for to in formats.values()]))
         self._formats = formats
-        self.register_buffer("units", torch.eye(len(formats)), persistent=False)
+        self.register_buffer("units", torch.eye(len(formats)) * (-_LOG2 * BITS), persistent=False)
 
     def grids(self) -> dict[str, ResultGrid]:
         """Return the grid of each layer."""
@@ -41,21 +46,29 @@ class ResultGrid:
         self._bits = bits
         self._place = place
         lost = range(to.width - to.signed)
-        self._formats = [replace(to, width=to.width - each, fraction=to.fraction - each) for each in lost]
+        formats = (replace(to, width=to.width - each, fraction=to.fraction - each) for each in lost)
+        self._grids = [FixedGrid(each) for each in formats]
 
     def __call__(self, x: Tensor, ends: Ends = WITHOUT_ENDS) -> Tensor:
         """Return the results on the grid, clipped to ``ends`` before they are rounded.
 
         There are gradients to them, between the ends where nothing saturates, and to the lost bits.
         """
-        unit = self._bits.get_buffer("units")[self._place]
-        found: Tensor = _OnGrid.apply(x, self._bits.scaled, unit, self.format, ends)  # type: ignore[no-untyped-call]
+        grid = self._grid
+        if not torch.is_grad_enabled():
+            return grid(x, ends)
+        inside, unit = grid.open_range(ends), self._bits.units[self._place]
+        found: Tensor = _OnGrid.apply(x, self._bits.scaled, unit, grid.to_format, inside)  # type: ignore[no-untyped-call]
         return found
 
     @property
     def format(self) -> Fixed:
         """The format as it is now, of one bit and the sign at least."""
-        return self._formats[round(self._bits.scaled[self._place].item() * BITS)]
+        return self._grid.to_format
+
+    @property
+    def _grid(self) -> FixedGrid:
+        return self._grids[round(self._bits.scaled[self._place].item() * BITS)]
 
     def bits(self) -> Tensor:
         """Return the width without the sign, with a gradient to the lost bits."""
@@ -64,7 +77,7 @@ class ResultGrid:
 
 
 class _OnGrid(torch.autograd.Function):
-    """The gradient of rounding to a trainable step, one of several of which ``unit`` tells the place.
+    """The gradient of rounding to a trainable step, of which ``unit`` has the factor in its place among others.
 
     As of weights, the gradient of a rounded value q of x in the bits of its fraction is log(2) * (x - q).
     """
@@ -76,10 +89,10 @@ class _OnGrid(torch.autograd.Function):
         scaled: Tensor,  # noqa: ARG004  # what the second gradient is of
         unit: Tensor,
         to: Fixed,
-        ends: Ends,
+        inside: Ends,
     ) -> Tensor:
-        ctx.inside = open_range(to, ends)
-        rounded = to_grid(x, to, ctx.inside)
+        ctx.inside = inside
+        rounded = to_grid(x, to, inside)
         ctx.save_for_backward(x, rounded, unit)
         return rounded
 
@@ -91,4 +104,4 @@ class _OnGrid(torch.autograd.Function):
         x, rounded, unit = ctx.saved_tensors
         passed = torch.ops.aten.hardtanh_backward(gradient, x, *ctx.inside)
         slope = (x - rounded).mul_(passed).sum()
-        return passed, unit * (slope * (-_LOG2 * BITS)), None, None, None
+        return passed, unit * slope, None, None, None

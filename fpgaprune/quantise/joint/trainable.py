@@ -26,11 +26,6 @@ class TrainableBits(nn.Module):
         """The low bits that are lost, with a gradient."""
         return self.scaled * BITS
 
-    @torch.no_grad()
-    def whole(self) -> Tensor:
-        """Return the low bits that are lost as whole numbers."""
-        return torch.round(self.dropped)
-
     def limit_(self) -> None:
         """Keep the lost bits in their limits, in place: the format has no finer step."""
         self.scaled.detach().clamp_(self._none, self._most)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import assert_never
 
+from fpgaprune.errors import InputError
 from fpgaprune.quantise.compression import Granularity
 from fpgaprune.quantise.joint.flat import Flat, Remembered
 from fpgaprune.quantise.joint.trainable import BITS, TrainableBits
@@ -19,12 +20,20 @@ if TYPE_CHECKING:
     from fpgaprune.fixed import Fixed
 
 _LOG2 = math.log(2)
+_BIAS, _FIRST = torch.tensor(127.0, device="cpu"), torch.tensor(2.0**23, device="cpu")
+"""What the exponent of a float32 is told with, and the worth of its lowest bit."""
+
+_LEAST_EXPONENT = -126
+"""That of the least float32 of full precision."""
 
 
 class WidthGrid(TrainableBits):
     """Weights rounded to trainable steps; groups of weights that share one follow each other in ``scaled``.
 
     A weight that rounds to zero has no bits. Weights come and go by layer.
+
+    Raises:
+        InputError: a step is, or may become, none that float32 has in full precision.
     """
 
     _fraction: Tensor
@@ -33,13 +42,16 @@ class WidthGrid(TrainableBits):
     def __init__(
         self, formats: Mapping[str, Fixed], shapes: Mapping[str, tuple[int, ...]], granularity: Granularity
     ) -> None:
+        for name, to in formats.items():
+            _refuse_far_steps(name, to)
         groups = {name: _groups(shape, granularity) for name, shape in shapes.items()}
-        super().__init__(torch.cat([torch.full((groups[name],), float(to.width)) for name, to in formats.items()]))
+        counts = torch.tensor(list(groups.values()))
+        super().__init__(torch.tensor([float(to.width) for to in formats.values()]).repeat_interleave(counts))
         self._flat = Flat(shapes)
         self._groups = groups
         self._shared = granularity is not Granularity.WEIGHT
         self._known: Remembered[tuple[Tensor, Tensor]] = Remembered()
-        fraction = self._flat.spread(float(to.fraction) for to in formats.values())
+        fraction = torch.tensor([float(to.fraction) for to in formats.values()]).repeat_interleave(counts)
         each = [size // groups[name] for name, size in zip(shapes, self._flat.sizes, strict=True)]
         members = torch.cat([torch.full((count,), size) for count, size in zip(groups.values(), each, strict=True)])
         self.register_buffer("_fraction", fraction, persistent=False)
@@ -47,6 +59,8 @@ class WidthGrid(TrainableBits):
 
     def forward(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the weights on their grids, with gradients to the weights and to the lost bits."""
+        if not torch.is_grad_enabled():
+            return self._flat.parts(self.found(weights)[0])
         own = [weights[name] for name in self._flat.shapes]
         found = _OnGrid.apply(self, weights, self.scaled, *own)  # type: ignore[no-untyped-call]  # torch's own
         return dict(zip(self._flat.shapes, found, strict=True))
@@ -54,8 +68,8 @@ class WidthGrid(TrainableBits):
     def bits(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the bits of each weight, without the sign, from the highest that its group needs down to its step."""
         bits, used = self._highest(weights)
-        lost = self._of_each(self.dropped - self.dropped.detach())
-        return self._flat.parts(bits - used * lost)
+        nothing = self._of_each(self.scaled - self.scaled.detach())  # with a gradient
+        return self._flat.parts(torch.addcmul(bits, used, nothing, value=-BITS))
 
     def found(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return all weights on their grids, and their errors."""
@@ -63,9 +77,9 @@ class WidthGrid(TrainableBits):
 
     @torch.no_grad()
     def _compute(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        x, scale = self._flat.joined(weights), torch.exp2(self._finest())
+        x, scale = self._flat.joined(weights), self._of_each(_power_of_two_(self._finest()))
         rounded = (x * scale).round_().div_(scale)
-        return rounded, x - rounded
+        return rounded, x.sub_(rounded)
 
     def parts(self, vector: Tensor) -> tuple[Tensor, ...]:
         """Return what a vector has of each layer, in its shape."""
@@ -80,22 +94,22 @@ class WidthGrid(TrainableBits):
 
     def _of_each(self, groups: Tensor) -> Tensor:
         """Return for each weight the value of its group."""
-        return groups[self._group] if self._shared else groups
+        return groups.index_select(0, self._group) if self._shared else groups
 
     @torch.no_grad()
     def _finest(self) -> Tensor:
-        """Return the fraction bits of the step of each weight."""
-        return self._fraction - self._of_each(self.whole())
+        """Return the fraction bits of the step of each group."""
+        return torch.sub(self._fraction, self.scaled, alpha=BITS).round_()
 
     @torch.no_grad()
     def _highest(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the bits of each weight without a gradient, and where there are any."""
+        """Return the bits of each weight without a gradient, and one where there are any."""
         rounded = self.found(weights)[0]
         largest, used = rounded.abs(), rounded != 0
         if self._shared:
             largest = torch.zeros_like(self.scaled).scatter_reduce_(0, self._group, largest, "amax")
-        highest = torch.frexp(self._of_each(largest))[1]
-        return (highest + self._finest()).clamp(min=0) * used, used
+        bits, used = (torch.frexp(largest)[1] + self._finest()).clamp_(min=0), used.to(rounded.dtype)
+        return self._of_each(bits) * used, used
 
 
 class _OnGrid(torch.autograd.Function):
@@ -123,6 +137,20 @@ class _OnGrid(torch.autograd.Function):
         (error,) = ctx.saved_tensors
         slope = torch.cat([gradient.flatten() for gradient in gradients]).mul_(error)
         return None, None, ctx.grid.of_groups(slope).mul_(-_LOG2 * BITS), *gradients
+
+
+def _refuse_far_steps(name: str, to: Fixed) -> None:
+    finest, coarsest = to.fraction, to.fraction - to.width
+    if coarsest < _LEAST_EXPONENT or finest > _BIAS:
+        msg = (
+            f"{name}: widths can be trained for steps from 2**-127 to 2**126, not for those of {to}; scale the weights"
+        )
+        raise InputError(msg)
+
+
+def _power_of_two_(exponents: Tensor) -> Tensor:
+    """Return two to the power of whole numbers, in their place: the bits of a float32 tell them (IEEE 754)."""
+    return exponents.add_(_BIAS).mul_(_FIRST).to(torch.int32).view(torch.float32)
 
 
 def _groups(shape: tuple[int, ...], granularity: Granularity) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from fpgaprune.errors import InputError
 from fpgaprune.fixed import Fixed, Overflow, Rounding
 from fpgaprune.prune.grid import to_grid
 from fpgaprune.quantise.compression import Granularity
@@ -131,6 +133,29 @@ def test_steps_are_powers_of_two_exactly():
             grid.scaled.fill_(dropped / 16)
         step = 2.0**dropped
         assert grid({"fc": weight * step * 1000})["fc"].item() == 333 * step
+
+
+@pytest.mark.parametrize("fraction", [127, 8 - 126])
+def test_the_farthest_steps_are_exact(fraction):
+    to = Fixed(True, 8, fraction, Rounding.RND_CONV, Overflow.SAT)
+    grid, weight = WidthGrid({"fc": to}, {"fc": (1,)}, Granularity.WEIGHT), torch.tensor([math.ldexp(5.0, -fraction)])
+    assert torch.equal(grid({"fc": weight})["fc"], weight)
+    for beyond in (fraction + 1, fraction - 1):
+        if not 8 - 126 <= beyond <= 127:
+            with pytest.raises(InputError, match="scale the weights"):
+                WidthGrid({"fc": replace(to, fraction=beyond)}, {"fc": (1,)}, Granularity.WEIGHT)
+
+
+def test_values_are_those_of_training_where_there_are_no_gradients():
+    weight = nn.Parameter(torch.linspace(-1.9, 1.9, 301))
+    grid, (bits, results) = width_grid(weight), result_grid()
+    with torch.no_grad():
+        grid.grid.scaled.fill_(3 / 16)
+        bits.scaled.fill_(1 / 16)
+        found = grid(weight), results(weight)
+    assert torch.equal(found[0], grid(weight))
+    assert torch.equal(found[1], results(weight))
+    assert not any(each.requires_grad for each in found)
 
 
 def test_dropped_bits_coarsen_the_step_and_no_bit_is_left_of_zero():
