@@ -335,11 +335,11 @@ def csim(
     project = ProjectFolder.load(folder)
     chosen = None if inputs is None else load_inputs(inputs, project.design.graph)
     verdict = simulate(project, chosen, samples=samples, timeout_s=timeout_s)
-    store_verdict(verdict, folder)
     if as_json:
         _print_json(to_data(verdict))
     else:
         _console().print(escape(verdict.sentence()), soft_wrap=True)
+    store_verdict(verdict, folder)
     raise typer.Exit(0 if verdict.exact else 1)
 
 
@@ -392,8 +392,6 @@ def energy(
 
     projects = [ProjectFolder.load(folder) for folder in folders]
     found, kinds = energies(projects, inputs, timeout_s=timeout_s), layer_kinds(projects[0].manifest)
-    for point in found.points:
-        store_energy(point.energy, Path(point.folder))
     one = found.densest if len(projects) == 1 else None
     if as_json:
         _print_json(comparison_to_data(found) if one is None else to_data(one.energy))
@@ -401,6 +399,8 @@ def energy(
         print_energies(found, kinds, _console())
     else:
         print_energy(one.energy, one.board, projects[0].design.name, kinds, _console())
+    for point in found.points:  # what a folder that cannot be written does not keep is told all the same
+        store_energy(point.energy, Path(point.folder))
 
 
 @app.command()

@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -345,13 +346,27 @@ def test_page_repeats_the_commands_that_made_a_project(here, run, command):
     making = (command, "model", "--board", "pynq-z2", "--out", "net")
     assert run(*making)[0] == 0
     digest = ProjectFolder.load(here / "net").digest()
+    libraries = {"torch": "9.8", "numpy": "7.6"}
+    (here / "net" / "versions.json").write_text(json.dumps(libraries))
     run(*making[:-1], "other")
     assert ProjectFolder.load(here / "other").digest() == digest
     data = json.loads(run("compare", "net", "--html", "page.html", "--json")[1])
     assert data["points"][0]["made"]["commands"] == [list(map(str, words)), list(making)]
+    assert data["points"][0]["made"]["libraries"] == libraries
     told = html.unescape((here / "page.html").read_text())
+    assert "Projects were made with torch 9.8, numpy 7.6." in told
+    kept = json.loads((here / "other" / "versions.json").read_text())
+    assert kept == {name: metadata.version(name) for name in ("torch", "hls4ml", "alkaid", "numpy")}
     assert shlex.join(["fpgaprune", *making]) in told
     assert shlex.join(["fpgaprune", *map(str, words)]).replace("\n", "\\n") in told
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"numpy": 2}'])
+def test_versions_that_are_damaged_are_refused(here, run, text):
+    run(*prune_words())
+    run("generate", "model", "--board", "pynq-z2", "--out", "net")
+    (here / "net" / "versions.json").write_text(text)
+    assert_refused(here, run, ("compare", "net"), "versions.json")
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "[[]]", '[["prune", 1]]', '["rm -rf"]'])

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from fpgaprune import versions
 from fpgaprune.errors import InputError
 from fpgaprune.paths import fresh_folder
 
@@ -59,7 +60,7 @@ class Project:
         return digest_of({path: sha256(text) for path, text in self.files.items()})
 
     def write(self, folder: Path | str, *, force: bool = False) -> Path:
-        """Write all files into a new folder in one step and return its path.
+        """Write all files, and which libraries made them, into a new folder in one step and return its path.
 
         Raises:
             InputError: the folder exists and ``force`` is not set, or it cannot be written.
@@ -70,4 +71,5 @@ class Project:
                 target = staging / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text, encoding="utf-8")
+            (staging / versions.NAME).write_text(versions.to_text(), encoding="utf-8")
         return folder

@@ -19,6 +19,7 @@ from fpgaprune.report.kinds import measured, measured_kinds, refuse_unmeasured
 from fpgaprune.report.stock import Baseline, baseline
 from fpgaprune.resources import Kind, Resources, estimate, together
 from fpgaprune.sim import Verdict, read_verdict
+from fpgaprune.versions import read_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,13 +71,15 @@ class LayerPoint:
 class Provenance:
     """The version of fpgaprune that generated a project, its digest then, and the seeds of the network by stage.
 
-    ``commands`` are those that made it, each as its arguments after ``fpgaprune``; none where they are not known.
+    ``commands`` are those that made it, each as its arguments after ``fpgaprune``, and ``libraries`` the versions of
+    what it was made with; none where they are not known.
     """
 
     version: str
     digest: str
     seeds: Mapping[str, int] = field(default_factory=dict, hash=False)
     commands: tuple[tuple[str, ...], ...] = ()
+    libraries: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -327,7 +330,8 @@ def point_of(folder: ProjectFolder, kind: Kind = Kind.ESTIMATE) -> Point:
 
 def _provenance(folder: ProjectFolder) -> Provenance:
     seeds = {str(stage): int(seed) for stage, seed in folder.manifest["point"].get("seeds", {}).items()}
-    return Provenance(str(folder.manifest["fpgaprune"]), folder.digest(), seeds, read_commands(folder.path))
+    version, libraries = str(folder.manifest["fpgaprune"]), read_versions(folder.path)
+    return Provenance(version, folder.digest(), seeds, read_commands(folder.path), libraries)
 
 
 def _by_layer(resources: Resources) -> dict[str, LayerResources]:

@@ -51,7 +51,14 @@ def _versions(compared: Comparisons) -> tuple[str, ...]:
     """Return the version that made the page, and those that made projects where they differ."""
     made = {point.made.version for point in compared.points if point.made} - {__version__}
     others = (f"Projects were made by version {wording.listed(sorted(made))}.",) if made else ()
-    return (f"fpgaprune {__version__}", *map(wording.plain, others))
+    with_what = dict.fromkeys(libraries for point in compared.points if (libraries := _libraries(point)))
+    lines = (*others, *(f"Projects were made with {each}." for each in with_what))
+    return (f"fpgaprune {__version__}", *map(wording.plain, lines))
+
+
+def _libraries(point: Point) -> str:
+    """Return the libraries that a design was made with and their versions, empty where they are not known."""
+    return ", ".join(f"{name} {version}" for name, version in (point.made.libraries if point.made else {}).items())
 
 
 def _board(group: Comparison) -> FactView:
@@ -83,7 +90,8 @@ def origin(point: Point) -> tuple[FactView, ...]:
     found = [FactView("Project", (wording.plain(point.folder),))]
     if point.made is not None:
         found.append(FactView("Digest", (point.made.digest,)))
-        found.append(FactView("Made by", (wording.plain(f"fpgaprune {point.made.version}"),)))
+        made = ", ".join(each for each in (f"fpgaprune {point.made.version}", _libraries(point)) if each)
+        found.append(FactView("Made by", (wording.plain(made),)))
         seeds = ", ".join(f"{stage} {seed}" for stage, seed in point.made.seeds.items())
         found += [FactView("Seeds", (wording.plain(seeds),))] if seeds else []
     return tuple(found)
@@ -93,6 +101,9 @@ _MADE = {
     "prune": "prune and quantise the model, where that was done",
     "generate": "generate the project, where that was done",
     "fit": "choose strategies and generate the project, where that was done",
+    "run": "make it from its recipe, where that was done",
+    "sweep": "make it and all others of its recipe, where that was done",
+    "search": "look for it and all others of its recipe, where that was done",
 }
 
 

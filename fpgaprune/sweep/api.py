@@ -12,7 +12,7 @@ from fpgaprune.store import Store, room
 from fpgaprune.sweep.designs import DESIGNS, outcomes
 from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers, working
 from fpgaprune.sweep.lines import told_of
-from fpgaprune.sweep.pages import load_plots, pages_in, write_pages
+from fpgaprune.sweep.pages import keep_recipe, load_plots, pages_in, pages_of, with_command, write_pages
 from fpgaprune.sweep.plan import names, plan
 from fpgaprune.sweep.schedule import Scheduler, wanted
 from fpgaprune.sweep.state import STORE, begun, is_finished, write_logs, write_state
@@ -84,11 +84,14 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
     store = Store.open(begun(out).resolve() / STORE)
     path = out / f"{TABLE}.json"
     if is_finished(out, planned, called) and path.is_file():
-        return Swept(Table.from_json(path.read_text(encoding="utf-8")), {}, pages_in(out))
+        table, pages = Table.from_json(path.read_text(encoding="utf-8")), pages_in(out)
+        if len(pages) >= pages_of(table):  # others were deleted: they are written again
+            return Swept(table, {}, pages)
     tasks = wanted(planned, store)
     place = where if tasks else Where()  # nothing need answer where nothing is left to do
     with room(out), working(place.workers(store, asked.limits)) as workers:
         write_state(out, planned, called, finished=False)
+        keep_recipe(asked.path, out)
         load_plots()
         failed = Scheduler(tasks, workers, watch, keep_going=keep_going).run() if tasks else {}
         logs = write_logs(out, planned, called, failed)
@@ -97,7 +100,7 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
         found = outcomes(planned, called, store, out / DESIGNS, failed, workers)
         table = table_of(found, asked.axes)
         write_table(table, out, TABLE)
-        write_pages(found, out)
+        write_pages(with_command(found, "run" if len(planned) == 1 else "sweep", out), out)
         if not failed:
             write_state(out, planned, called, finished=True)
     return Swept(table, logs, pages_in(out))

@@ -7,6 +7,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from fpgaprune.commands import read_commands, store_commands
+from fpgaprune.paths import write_text
 from fpgaprune.report import Comparison, Comparisons, write_report
 
 if TYPE_CHECKING:
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fpgaprune.report import Point
-    from fpgaprune.sweep.table import Outcome
+    from fpgaprune.sweep.table import Outcome, Table
 
 _PRUNED = "prune."
 """How the axes begin along which designs of one comparison differ: along others, costs need not fall with non-zeros."""
 
 _BOARD = "generate.board"
 
-PAGE = "report.html"
+PAGE, RECIPE = "report.html", "recipe.toml"
 
 
 def load_plots() -> None:
@@ -32,6 +34,36 @@ def load_plots() -> None:
 def pages_in(out: Path) -> tuple[Path, ...]:
     """Return the report pages that `write_pages` left in a folder."""
     return tuple(sorted((*out.glob(PAGE), *out.glob(f"reports/*/{PAGE}"))))
+
+
+def pages_of(table: Table) -> int:
+    """Return how many pages `write_pages` makes of the designs of a table: one for each kind of their numbers."""
+    kinds = next(column.kind for column in table.columns if column.name == "latency")
+    return len(kinds.split("/")) if kinds else 0
+
+
+def keep_recipe(recipe: Path | None, out: Path) -> None:
+    """Keep a copy of a recipe in the folder of what it makes; of one that was read from no file none is kept."""
+    if recipe is None:
+        (out / RECIPE).unlink(missing_ok=True)  # of an earlier one
+    else:
+        write_text(out / RECIPE, recipe.read_text(encoding="utf-8"))
+
+
+def with_command(outcomes: Sequence[Outcome], name: str, out: Path, *options: str) -> list[Outcome]:
+    """Return points whose designs know, and keep, the command that makes them of the recipe that is kept."""
+    if not (out / RECIPE).is_file():
+        return list(outcomes)
+    return [_told(each, (name, str(out / RECIPE), "--out", str(out), *options)) for each in outcomes]
+
+
+def _told(outcome: Outcome, command: tuple[str, ...]) -> Outcome:
+    design, folder = outcome.design, outcome.folder
+    if design is None or design.made is None or folder is None:
+        return outcome
+    if read_commands(folder) != (command,):
+        store_commands([command], folder)
+    return replace(outcome, design=replace(design, made=replace(design.made, commands=(command,))))
 
 
 def write_pages(outcomes: Sequence[Outcome], out: Path) -> None:

@@ -11,7 +11,7 @@ from fpgaprune.store import Store, room
 from fpgaprune.sweep.designs import DESIGNS, outcomes
 from fpgaprune.sweep.executors import working
 from fpgaprune.sweep.lines import told_of
-from fpgaprune.sweep.pages import write_pages
+from fpgaprune.sweep.pages import keep_recipe, with_command, write_pages
 from fpgaprune.sweep.plan import plan
 from fpgaprune.sweep.recipe import Point, recipe_of
 from fpgaprune.sweep.schedule import LAST, Scheduler, wanted
@@ -59,6 +59,7 @@ def search(asked: Search, out: Path, where: Where, watch: Watch) -> Searched:
     store = Store.open(begun(out).resolve() / STORE)
     limits = asked.tables.get("sweep", {}).get("limits", {})
     with room(out), working(where.workers(store, limits)) as workers:
+        keep_recipe(asked.path, out)
         look = _Look(asked, out, store, workers, watch)
         study = Study(asked, out / DATABASE)
         while (left := asked.trials - len(study.done())) > 0:
@@ -108,7 +109,7 @@ class _Look:
         found = Searched(table_of(all_of_them, axes), table_of(front, axes))
         write_table(found.trials, self.out, TRIALS)
         write_table(found.front, self.out, FRONT)
-        write_pages(front, self.out)
+        write_pages(with_command(front, "search", self.out, "--trials", str(self.asked.trials)), self.out)
         return found
 
     def _point(self, trial: Trial) -> Point:

@@ -229,6 +229,20 @@ def test_energy_is_kept_for_comparisons_with_its_kind_and_unit(tmp_path, call):
     assert not made.edited()
 
 
+@pytest.mark.needs("g++", "make")
+def test_energy_that_cannot_be_kept_is_told_all_the_same(folder, call):
+    place = folder / "energy.json"
+    place.unlink(missing_ok=True)
+    place.mkdir()
+    try:
+        code, out, err = call(folder, "--json")
+    finally:
+        place.rmdir()
+    assert code == 2
+    assert str(place) in err
+    assert json.loads(out)["dynamic_pj"] > 0
+
+
 @pytest.mark.parametrize(
     "damage", [{"unit": "nJ"}, {"kind": "csynth"}, {"dynamic_pj": float("nan")}, {"dynamic_pj": None}]
 )

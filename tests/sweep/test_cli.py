@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -26,8 +27,17 @@ def test_run_makes_a_project_a_table_and_a_report(recipe, place, monkeypatch, ca
     (design,) = (place / "run" / "designs").iterdir()
     assert (design / "csim.json").is_file()
     assert (place / "run" / "report.html").stat().st_size > 10_000
+    command = ["run", "run/recipe.toml", "--out", "run"]
+    assert json.loads((design / "commands.json").read_text()) == [command]
+    assert "fpgaprune run run/recipe.toml --out run" in (place / "run" / "report.html").read_text()
+    assert (place / "run" / "recipe.toml").read_bytes() == recipe().read_bytes()
     assert _run(monkeypatch, "sweep", "--status", "run") == 0
     assert "1 of 1 designs are done" in capsys.readouterr().out
+    page = (place / "run" / "report.html").read_text()
+    (place / "run" / "report.html").unlink()
+    assert _run(monkeypatch, *command, "--jobs", 1) == 0  # the one that the page told
+    assert "report: run/report.html" in capsys.readouterr().out
+    assert (place / "run" / "report.html").read_text() == page
 
 
 @pytest.mark.needs("g++", "make")

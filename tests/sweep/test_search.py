@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import multiprocessing
 from dataclasses import replace
 
@@ -99,7 +100,10 @@ def test_front_has_the_designs_that_no_other_beats(recipe, place):
     assert list(found.front.column("design")) == best
     folders = {folder.name.rpartition("-")[0].replace("_", " ") for folder in (place / "out" / "designs").iterdir()}
     assert folders == set(best)
-    assert all(ProjectFolder.load(folder).edited() == () for folder in (place / "out" / "designs").iterdir())
+    command = ["search", str(place / "out" / "recipe.toml"), "--out", str(place / "out"), "--trials", "5"]
+    for folder in (place / "out" / "designs").iterdir():
+        assert ProjectFolder.load(folder).edited() == ()
+        assert json.loads((folder / "commands.json").read_text()) == [command]
     assert len(_rows(place / "out" / "front.csv")) == len(best)
     assert (place / "out" / "report.html").read_text().count('id="design-') == len(best)
 
