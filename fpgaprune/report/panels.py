@@ -27,6 +27,12 @@ class Shape:
     style: str
     path: str
 
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """The points that the path goes through."""
+        pairs = (step[1:].split(",") for step in self.path.split())
+        return [(float(x), float(y)) for x, y in pairs]
+
 
 @dataclass(frozen=True)
 class Panel:

@@ -1,4 +1,4 @@
-"""Pictures of a comparison as matplotlib figures: accuracy and cost, layers, and the weights that are left."""
+"""Pictures of a comparison as matplotlib figures: accuracy and cost; and all pictures as files."""
 
 from __future__ import annotations
 
@@ -7,74 +7,111 @@ from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from matplotlib import font_manager, patheffects, rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap, PowerNorm
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib import rc_context
 
 from fpgaprune.paths import fresh_file, identifier
 from fpgaprune.report import wording
-from fpgaprune.report.measures import (
-    board_shares,
-    layer_lut,
-    layer_names,
-    layer_points,
-    layer_title,
-    ratio,
-    reference_layer,
+from fpgaprune.report.drawing import (
+    BLUE,
+    GREEN,
+    GREY,
+    HALO,
+    INK,
+    LINE,
+    RUST,
+    SOFT,
+    VERMILION,
+    frame,
+    new_figure,
+    note,
+    shown,
+    write_title,
 )
+from fpgaprune.report.measures import board_shares
 from fpgaprune.report.pareto import frontier as best_of
 from fpgaprune.report.pareto import short
-from fpgaprune.report.scales import PICTURE_GAMMA, accuracy_scale, apart, board_scale, cost_scale, spread
+from fpgaprune.report.plot_bars import layers, utilisation
+from fpgaprune.report.plot_grids import masks, surviving_inputs
+from fpgaprune.report.plot_panels import scores, sensitivity, trainings
+from fpgaprune.report.scales import accuracy_scale, apart, board_scale, cost_scale, spread
 from fpgaprune.report.several_boards import Comparisons
+from fpgaprune.report.why import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
+    from matplotlib.figure import Figure
 
-    from fpgaprune.report.comparison import Comparison, LayerPoint
+    from fpgaprune.report.comparison import Comparison
     from fpgaprune.report.scales import Scale
     from fpgaprune.report.several_boards import Compared
 
-# Okabe and Ito's colours, which are told apart with every kind of colour vision; the green is darker than theirs.
-BLUE, VERMILION, RUST, GREEN, GREY = "#0072B2", "#D55E00", "#A84900", "#00785A", "#8A9299"
-INK, SOFT, LINE = "#1C2226", "#5C666E", "#DDE1E4"
-SHADES = LinearSegmentedColormap.from_list("fpgaprune", ["#FFFFFF", "#0B4F8A"])
-DPI = 150
-
-_HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
-_ACROSS = 3
 _LABELLED = 12
 MOST_GROUPS, MOST_DESIGNS = 4, 16
 """Comparisons, and designs of one, of which layers and masks are drawn: more are neither quick to draw nor to read."""
 
-_LONGEST = 26
+DPI = 150
+
+__all__ = [
+    "frontier",
+    "layers",
+    "masks",
+    "scores",
+    "sensitivity",
+    "surviving_inputs",
+    "tradeoff",
+    "trainings",
+    "utilisation",
+    "write_plots",
+]
+
 _LOWEST_TEXT = 0.06
-_NO_LAYERS = "These designs have no layers with weights."
 
 
 def write_plots(compared: Compared, folder: Path) -> tuple[Path, ...]:
     """Write every picture into a folder as PNG and as SVG, each file in one step, and return where they are.
 
-    Of several comparisons each has pictures of its own, which begin with its board, its clock and its title. There is
-    the frontier alone of more than `MOST_GROUPS`, and of a comparison of more than `MOST_DESIGNS`.
+    There is a picture of what is known alone: sensitivity, scores, trainings and inputs. Of several comparisons each
+    has pictures of its layers, which begin with its board, its clock and its title. There is the frontier alone of
+    more than `MOST_GROUPS` comparisons, and of one of more than `MOST_DESIGNS`.
 
     Raises:
         InputError: the folder cannot be written.
     """
     every = Comparisons.of(compared)
-    drawn: dict[str, Callable[[], Figure]] = {"frontier": partial(frontier, every)}
+    drawn: dict[str, Callable[[], Figure]] = {draw.__name__: partial(draw, every) for draw in _of_all(every)}
     pictured = every.groups if len(every.groups) <= MOST_GROUPS else ()
     for group in (each for each in pictured if len(each.points) <= MOST_DESIGNS):
         board, clock_ns = group.place
         parts = [f"{board}-{clock_ns:g}ns", *([identifier(group.title)] if group.title else []), ""]
         prefix = "-".join(parts) if len(every.groups) > 1 else ""
-        drawn |= {f"{prefix}{draw.__name__}": partial(draw, group) for draw in (tradeoff, layers, masks)}
+        drawn |= {f"{prefix}{draw.__name__}": partial(draw, group) for draw in _of_one(group)}
     return tuple(path for name, draw in drawn.items() for path in _written(draw(), folder, name))
+
+
+def _of_all(every: Comparisons) -> Iterator[Callable[[Comparisons], Figure]]:
+    """Yield the functions that draw all designs at once, those for which there are data, and not too many."""
+    yield frontier
+    if len(every.boards) <= MOST_GROUPS and all(len(board.points) <= MOST_DESIGNS for board in every.boards):
+        yield utilisation
+    known = [explained for explained, _ in reasons(every.points)]
+    pruned = [explained.pruning for explained in known if explained.pruning is not None]
+    if len(known) > MOST_DESIGNS:
+        return
+    if any(pruning.curves for pruning in pruned):
+        yield sensitivity
+    if any(pruning.scores.tensors for pruning in pruned):
+        yield scores
+    if any(pruning.history.records for pruning in pruned) or any(each.quantising.history.records for each in known):
+        yield trainings
+
+
+def _of_one(group: Comparison) -> Iterator[Callable[[Comparison], Figure]]:
+    yield from (tradeoff, layers, masks)
+    if any(point.inputs for point in group.points):
+        yield surviving_inputs
 
 
 def _written(figure: Figure, folder: Path, name: str) -> Iterator[Path]:
@@ -89,12 +126,12 @@ def _written(figure: Figure, folder: Path, name: str) -> Iterator[Path]:
 def frontier(compared: Compared) -> Figure:
     """Return the integer accuracy of every design against its LUTs, and the line that no other design beats."""
     every = Comparisons.of(compared)
-    figure = _figure(7.2, 4.8, "Accuracy against LUTs")
+    figure = new_figure(7.2, 4.8, "Accuracy against LUTs")
     panel = figure.subplots()
-    _title(panel, f"Accuracy of the integer network (%), LUTs ({every.kind.value}); hollow: does not fit")
+    write_title(panel, f"Accuracy of the integer network (%), LUTs ({every.kind.value}); hollow: does not fit")
     pairs = [(point.resources.total("lut"), point.accuracy) for point in every.points if point.accuracy is not None]
     if not pairs:
-        _note(panel, "The accuracy of these designs is not known.")
+        note(panel, "The accuracy of these designs is not known.")
         return figure
     across, up = cost_scale([cost for cost, _ in pairs]), accuracy_scale([gain for _, gain in pairs])
     best = [(across.at(cost), up.at(gain)) for cost, gain in best_of(pairs)]
@@ -110,7 +147,7 @@ def frontier(compared: Compared) -> Figure:
 
 
 def _dots(panel: Axes, group: Comparison, scales: tuple[Scale, Scale], colour: str, marker: str) -> None:
-    label = _shown(group.dense.board.title)
+    label = shown(group.dense.board.title)
     for point in group.points:
         if point.accuracy is None:
             continue
@@ -119,69 +156,26 @@ def _dots(panel: Axes, group: Comparison, scales: tuple[Scale, Scale], colour: s
         panel.plot(*at, marker, color=colour, mfc=face, ms=6, label=label)
         label = ""
         if len(group.points) <= _LABELLED:
-            panel.annotate(_shown(point.label), at, xytext=(7, -10), textcoords="offset points", fontsize=8, color=INK)
+            panel.annotate(shown(point.label), at, xytext=(7, -10), textcoords="offset points", fontsize=8, color=INK)
 
 
 def tradeoff(comparison: Comparison) -> Figure:
     """Return accuracy, and LUTs and DSPs as shares of the board, against sparsity."""
-    figure = _figure(11, 4.6, f"What pruning buys on the {_shown(comparison.dense.board.title)}")
+    figure = new_figure(11, 4.6, f"What pruning buys on the {shown(comparison.dense.board.title)}")
     left, right = figure.subplots(1, 2)
     _accuracy_panel(left, comparison)
     _board_panel(right, comparison)
     return figure
 
 
-def layers(comparison: Comparison) -> Figure:
-    """Return the LUTs of every layer in every design, one panel a layer with a scale of its own."""
-    names = layer_names(comparison)
-    across, down = min(_ACROSS, len(names)), math.ceil(len(names) / _ACROSS)
-    kind = comparison.dense.resources.kind.value
-    height = 1.1 + max(down, 1) * (0.7 + 0.3 * len(comparison.points))
-    figure = _figure(3.7 * max(across, 1.4), height, f"LUTs of each layer ({kind})")
-    if not names:
-        return _empty(figure, _NO_LAYERS)
-    panels = list(figure.subplots(down, across, squeeze=False).flat)
-    for name, panel in zip(names, panels, strict=False):
-        _layer_panel(panel, name, comparison)
-    for panel in panels[len(names) :]:
-        panel.set_axis_off()
-    meaning = "black line: where a bar would end if LUTs fell exactly as the non-zeros do"
-    figure.supxlabel(meaning, fontsize=9, color=SOFT)
-    return figure
-
-
-def masks(comparison: Comparison) -> Figure:
-    """Return where the non-zeros of every layer are: a row a layer, a column a design, one scale of colours."""
-    names, points = layer_names(comparison), comparison.points
-    shapes = [_aspect(layer_points(comparison, name)) for name in names]
-    height = 1.7 + sum(1.6 * shape + 0.35 for shape in shapes)
-    figure = _figure(max(1.9 + 1.7 * len(points), 4.5), max(height, 2.5), "Weights that are left")
-    if not names:
-        return _empty(figure, _NO_LAYERS)
-    grid = figure.subplots(len(names), len(points), squeeze=False, height_ratios=shapes)
-    norm = PowerNorm(PICTURE_GAMMA, 0, 1)
-    for row, name, shape in zip(grid, names, shapes, strict=True):
-        for panel, layer in zip(row, layer_points(comparison, name), strict=True):
-            image = _mask_panel(panel, layer, norm, shape)
-        row[0].set_ylabel(_shown(layer_title(comparison, name)), rotation=0, ha="right", va="center", color=INK)
-    for panel, point in zip(grid[0], points, strict=True):
-        panel.set_title(_shown(point.label), color=INK, fontsize=10)
-    bar = figure.colorbar(image, ax=grid, location="bottom", shrink=0.6, aspect=40, ticks=[0, 0.05, 0.25, 0.5, 1])
-    bar.ax.tick_params(length=0, colors=SOFT, labelsize=9)
-    bar.ax.set_xticklabels(["0", "5 %", "25 %", "50 %", "100 %"])
-    bar.set_label("share of non-zero weights in each cell", fontsize=9, color=SOFT)
-    bar.outline.set_edgecolor(LINE)
-    return figure
-
-
 def _accuracy_panel(panel: Axes, comparison: Comparison) -> None:
-    _title(panel, "Accuracy on the test data (%)")
+    write_title(panel, "Accuracy on the test data (%)")
     floating = [point.float_accuracy for point in comparison.points]
     integer = [point.accuracy for point in comparison.points]
     known = [share for share in (*floating, *integer) if share is not None]
     places = _sparsity_axis(panel, comparison)
     if not known:
-        _note(panel, "The accuracy of these designs is not known.")
+        note(panel, "The accuracy of these designs is not known.")
         return
     scale = accuracy_scale(known)
     _value_axis(panel, scale)
@@ -193,7 +187,7 @@ def _accuracy_panel(panel: Axes, comparison: Comparison) -> None:
 
 def _board_panel(panel: Axes, comparison: Comparison) -> None:
     kind = comparison.dense.resources.kind.value
-    _title(panel, f"LUT and DSP, % of the board ({kind})")
+    write_title(panel, f"LUT and DSP, % of the board ({kind})")
     lut, dsp = board_shares(comparison, "lut"), board_shares(comparison, "dsp")
     scale = board_scale(share for share in (*lut, *dsp) if share is not None)
     places = _sparsity_axis(panel, comparison)
@@ -202,96 +196,11 @@ def _board_panel(panel: Axes, comparison: Comparison) -> None:
     panel.axhspan(full, 1.08, color=VERMILION, alpha=0.07, lw=0)
     panel.axhline(full, color=VERMILION, lw=1)
     across = panel.get_yaxis_transform()
-    panel.text(0.015, full + 0.015, "board full", color=RUST, fontsize=8.5, transform=across, path_effects=_HALO)
+    panel.text(0.015, full + 0.015, "board full", color=RUST, fontsize=8.5, transform=across, path_effects=HALO)
     _line(panel, places, _places(scale, dsp), "DSP", VERMILION, "s", "--")
     _line(panel, places, _places(scale, lut), "LUT", BLUE, "o", "-")
     _values(panel, places, scale, lut, dsp, BLUE)
     _legend(panel)
-
-
-def _layer_panel(panel: Axes, name: str, comparison: Comparison) -> None:
-    found, dense = layer_points(comparison, name), reference_layer(comparison, name)
-    luts = [layer_lut(layer) for layer in found]
-    most = max((lut for lut in luts if lut is not None), default=0) or 1
-    flagged = {finding.sparser for finding in comparison.findings() if finding.layer == name}
-    for row, (layer, lut, point) in enumerate(zip(found, luts, comparison.points, strict=True)):
-        colour = VERMILION if point.label in flagged else GREY if dense is not None and row == 0 else BLUE
-        panel.barh(row, (lut or 0) / most, height=0.62, color=colour)
-        panel.text(
-            (lut or 0) / most + 0.03, row, _bar_text(lut, layer_lut(dense)), va="center", fontsize=8.5, color=INK
-        )
-        left = ratio(layer.nonzeros_built, dense.nonzeros_built) if layer and dense else None
-        before = layer_lut(dense)
-        if left is not None and before is not None and lut is not None:
-            panel.vlines(left * before / most, row - 0.42, row + 0.42, color=INK, lw=1.4)
-    _title(panel, _shown(layer_title(comparison, name)))
-    panel.set_xlim(0, 1.62)
-    panel.set_ylim(len(luts) - 0.4, -0.6)
-    panel.set_yticks(range(len(luts)), [_shown(point.label) for point in comparison.points])
-    panel.set_xticks([])
-    _frame(panel, "left")
-
-
-def _bar_text(lut: int | None, dense: int | None) -> str:
-    if lut is None:
-        return "not built"
-    share = ratio(lut, dense)
-    return wording.count(lut) if share is None else f"{wording.count(lut)}  ({wording.times(share)})"
-
-
-def _aspect(found: Sequence[LayerPoint | None]) -> float:
-    """Return height by width of a layer's pictures, kept between 0.3 and 1."""
-    grids = [layer.picture for layer in found if layer is not None and layer.picture and layer.picture[0]]
-    return min(max(len(grids[0]) / len(grids[0][0]), 0.3), 1.0) if grids else 0.5
-
-
-def _mask_panel(panel: Axes, layer: LayerPoint | None, norm: PowerNorm, shape: float) -> AxesImage:
-    grid = layer.picture if layer is not None and layer.picture and layer.picture[0] else ((0.0,),)
-    image = panel.imshow(grid, cmap=SHADES, norm=norm, interpolation="nearest", aspect="auto")
-    panel.set_box_aspect(shape)
-    panel.set_xticks([])
-    panel.set_yticks([])
-    _frame(panel, "left", "right", "top", "bottom")
-    if layer is None:
-        panel.text(
-            0.5, 0.5, "no such layer", transform=panel.transAxes, ha="center", va="center", fontsize=8, color=SOFT
-        )
-    else:
-        panel.set_xlabel(f"{wording.count(layer.nonzeros_quantised)} left", fontsize=8, color=SOFT, labelpad=3)
-    return image
-
-
-def _figure(width: float, height: float, title: str) -> Figure:
-    """Return an empty figure that draws to memory and knows nothing of pyplot's state."""
-    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
-    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold", color=INK)
-    return figure
-
-
-def _empty(figure: Figure, sentence: str) -> Figure:
-    panel = figure.subplots()
-    panel.set_axis_off()
-    _note(panel, sentence)
-    return figure
-
-
-def _note(panel: Axes, sentence: str) -> None:
-    _frame(panel, "bottom")
-    panel.set_yticks([])
-    panel.text(0.5, 0.5, sentence, transform=panel.transAxes, ha="center", va="center", color=SOFT, fontsize=10)
-
-
-def _title(panel: Axes, title: str) -> None:
-    panel.set_title(title, loc="left", fontsize=10, color=INK)
-
-
-def _frame(panel: Axes, *sides: str) -> None:
-    for side, spine in panel.spines.items():
-        spine.set_visible(side in sides)
-        spine.set_color(LINE)
-    panel.tick_params(length=0, colors=SOFT, labelsize=9)
 
 
 def _sparsity_axis(panel: Axes, comparison: Comparison) -> list[float]:
@@ -310,7 +219,7 @@ def _value_axis(panel: Axes, scale: Scale) -> None:
     panel.set_ylim(-0.04, 1.08)
     panel.grid(axis="y", color=LINE, lw=0.8)
     panel.set_axisbelow(True)
-    _frame(panel, "bottom")
+    frame(panel, "bottom")
 
 
 def _places(scale: Scale, shares: Sequence[float | None]) -> list[float]:
@@ -343,16 +252,9 @@ def _values(
             ha="center" if at else "left",
             fontsize=8.5,
             color=ink,
-            path_effects=_HALO,
+            path_effects=HALO,
         )
 
 
 def _legend(panel: Axes) -> None:
     panel.legend(loc="lower left", frameon=False, fontsize=9, labelcolor=INK, handlelength=2.6)
-
-
-def _shown(name: str) -> str:
-    """Return a foreign name as matplotlib shows it: short, no formula, and '?' for a sign that the font lacks."""
-    font = font_manager.get_font(font_manager.findfont(font_manager.FontProperties()))
-    text = "".join(sign if font.get_char_index(ord(sign)) else "?" for sign in wording.short(name, _LONGEST))
-    return text.replace("$", r"\$")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fpgaprune.explained import History, remarks
 from fpgaprune.report import wording
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fpgaprune.explained import Explained, SensitivityCurves
     from fpgaprune.report.comparison import Point
     from fpgaprune.report.inputs import InputReads
+
+_Reason = TypeVar("_Reason")
 
 MOST_TENSORS = 24
 """Tensors of a design whose scores or sensitivity are drawn: of more, those that the page says."""
@@ -47,6 +49,24 @@ def _missing(points: Sequence[Point]) -> str:
     return ""
 
 
+def reasons(points: Sequence[Point]) -> list[tuple[Explained, list[str]]]:
+    """Return why weights of each network went, once for all designs that came of it, with their labels."""
+    found: list[tuple[Explained, list[str]]] = []
+    for point in points:
+        if point.explained is not None:
+            _joined(found, point.explained, wording.plain(point.label))
+    return found
+
+
+def _joined(found: list[tuple[_Reason, list[str]]], reason: _Reason, label: str) -> None:
+    """Add a label to those of a reason, once."""
+    labels = next((labels for known, labels in found if known == reason), None)
+    if labels is None:
+        found.append((reason, [label]))
+    elif label not in labels:
+        labels.append(label)
+
+
 def _curves(point: Point) -> SensitivityCurves | None:
     pruning = point.explained.pruning if point.explained else None
     return pruning.curves if pruning else None
@@ -54,7 +74,7 @@ def _curves(point: Point) -> SensitivityCurves | None:
 
 def inputs_of(points: Sequence[Point], cells: int) -> tuple[MasksView, ...]:
     """Return the pictures of each input, one a design, by its name."""
-    names = list(dict.fromkeys(reads.name for point in points for reads in point.inputs))
+    names = input_names(points)
     return tuple(
         MasksView(
             f"Input {wording.plain(name)}" if len(names) > 1 else "Inputs that are read", _pictures(points, name, cells)
@@ -63,22 +83,36 @@ def inputs_of(points: Sequence[Point], cells: int) -> tuple[MasksView, ...]:
     )
 
 
+def input_names(points: Sequence[Point]) -> list[str]:
+    """Return the names of the inputs of designs."""
+    return list(dict.fromkeys(reads.name for point in points for reads in point.inputs))
+
+
+def read_by(point: Point, name: str) -> InputReads | None:
+    """Return how often the elements of an input are read by a design, None where that is not known."""
+    return next((reads for reads in point.inputs if reads.name == name), None)
+
+
+def told_read(reads: InputReads) -> str:
+    """Return how many elements of an input are read, in words."""
+    return f"{wording.count(reads.alive)} of {wording.count(len(reads.counts))} read"
+
+
 def _pictures(points: Sequence[Point], name: str, cells: int) -> tuple[PictureView, ...]:
-    found = ((point, next((reads for reads in point.inputs if reads.name == name), None)) for point in points)
+    found = ((point, read_by(point, name)) for point in points)
     return tuple(input_picture(wording.plain(point.label), reads, cells) for point, reads in found if reads is not None)
 
 
 def input_picture(label: str, reads: InputReads, cells: int) -> PictureView:
     """Return how often the elements of an input are read, in at most so many cells."""
-    full, across = _grid(reads)
-    grid = coarse(full, cells)
-    told = f"{wording.count(reads.alive)} of {wording.count(len(reads.counts))} read"
+    full, across = input_grid(reads)
+    grid, told = coarse(full, cells), told_read(reads)
     shape = f"{min(max(len(grid[0]) / len(grid), 1 / 3), 12):.3g}"
     alt = f"Inputs of {label}: {told}; {across}"
     return PictureView(label, data_uri(grid), shape, alt, told)
 
 
-def _grid(reads: InputReads) -> tuple[list[list[float]], str]:
+def input_grid(reads: InputReads) -> tuple[list[list[float]], str]:
     """Return how often each place is read, of 1, as a picture, and how it is laid out.
 
     Channels of a picture add up; a vector is laid out row by row in a square, and what is too large is averaged.
@@ -104,13 +138,8 @@ def _sensitivity(points: Sequence[Point]) -> tuple[SensitivityView, ...]:
     found: list[tuple[SensitivityCurves, list[str]]] = []
     for point in points:
         curves = _curves(point)
-        if curves is None:
-            continue
-        same = next((labels for known, labels in found if known == curves), None)
-        if same is None:
-            found.append((curves, [wording.plain(point.label)]))
-        else:
-            same.append(wording.plain(point.label))
+        if curves is not None:
+            _joined(found, curves, wording.plain(point.label))
     return tuple(_network(curves, labels if len(found) > 1 else []) for curves, labels in found)
 
 

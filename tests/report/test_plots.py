@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from fpgaprune.report import plots
+from fpgaprune import report
+from fpgaprune.explained import SensitivityCurves
+from fpgaprune.report import Comparison, plots
+from fpgaprune.report.panels import score_panel, sensitivity_panels, training_panels
+from fpgaprune.report.why import input_grid
+from tests.explained.examples import EXPLAINED
 from tests.report.examples import (
     EDGES,
+    LEVELS,
     example_comparison,
+    explained_comparison,
     missing_layer,
     named,
     not_paying,
+    point_of,
     several_boards,
     without_accuracy,
     without_lut,
 )
 
-NAMES = [f"{name}.{ending}" for name in ("frontier", "tradeoff", "layers", "masks") for ending in ("png", "svg")]
+NAMES = [
+    f"{name}.{ending}"
+    for name in ("frontier", "utilisation", "tradeoff", "layers", "masks")
+    for ending in ("png", "svg")
+]
 
 
 def texts(figure):
@@ -66,7 +79,9 @@ def test_boards_have_pictures_of_their_own(tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "DPI", 50)
     names = {path.stem for path in plots.write_plots(several_boards(), tmp_path)}
     boards = ("pynq-z2-10ns", "kv260-5ns")
-    assert names == {"frontier"} | {f"{board}-{name}" for board in boards for name in ("tradeoff", "layers", "masks")}
+    assert names == {"frontier", "utilisation"} | {
+        f"{board}-{name}" for board in boards for name in ("tradeoff", "layers", "masks")
+    }
     legend = plots.frontier(several_boards()).axes[0].get_legend()
     assert [text.get_text()[:10] for text in legend.get_texts()] == ["TUL PYNQ-Z", "AMD Kria K"]
 
@@ -80,6 +95,91 @@ def test_of_many_designs_there_is_the_frontier_alone(tmp_path, monkeypatch):
     assert [path.name for path in plots.write_plots(several_boards(), tmp_path)] == frontier
 
 
+def test_what_is_known_of_pruning_has_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "DPI", 50)
+    told = {"sensitivity", "scores", "trainings", "surviving_inputs"}
+    every = {path.stem for path in plots.write_plots(explained_comparison(), tmp_path)}
+    assert every - {path.partition(".")[0] for path in NAMES} == told
+    monkeypatch.setattr(plots, "MOST_DESIGNS", 0)
+    assert {path.stem for path in plots.write_plots(explained_comparison(), tmp_path)} == {"frontier"}
+
+
+def drawn(figure):
+    """Return the corners of every patch of a sheet of panels, from that of its first one."""
+    return [patch.get_path().vertices for patch in figure.axes[0].patches]
+
+
+def test_sheets_have_the_panels_of_the_page_side_by_side():
+    figures = {draw: draw(explained_comparison()) for draw in (plots.sensitivity, plots.scores, plots.trainings)}
+    histograms = EXPLAINED.pruning.scores.tensors
+    panels = {
+        plots.sensitivity: sensitivity_panels(EXPLAINED.pruning.curves),
+        plots.scores: tuple(score_panel(name, histogram) for name, histogram in histograms.items()),
+        plots.trainings: training_panels(EXPLAINED.pruning.history, EXPLAINED.quantising.history),
+    }
+    for draw, figure in figures.items():
+        shapes = [(at, shape) for at, panel in enumerate(panels[draw]) for shape in panel.shapes]
+        corners = drawn(figure)
+        assert len(corners) == len(shapes)
+        across, down = corners[0][0] - shapes[0][1].points[0]  # where the first panel is
+        for (at, shape), found in zip(shapes, corners, strict=True):
+            width = panels[draw][0].width
+            assert np.allclose(found, np.add(shape.points, (across + at * width, down)))
+        for panel in panels[draw]:
+            assert {panel.title, *(tick.text for tick in (*panel.x_ticks, *panel.y_ticks))} <= set(texts(figure))
+    assert "Weights go by magnitude; nothing is trained." in texts(figures[plots.sensitivity])
+    assert "90 %, 95 %" in texts(figures[plots.scores])  # of one network
+
+
+def test_long_rows_of_panels_are_broken():
+    curves = SensitivityCurves("magnitude", (0.5,), 0.9, {f"fc{at}.weight": (0.5,) for at in range(9)})
+    told = replace(EXPLAINED, pruning=replace(EXPLAINED.pruning, curves=curves))
+    figure = plots.sensitivity(Comparison((replace(point_of(LEVELS[4]), explained=told),)))
+    assert figure.get_size_inches()[0] < 11.5
+    heights = {round(corners[0][1], 3) for corners in drawn(figure)}
+    assert len(heights) == 3
+
+
+def test_what_is_not_recorded_is_said_in_place_of_a_picture():
+    for draw in (plots.sensitivity, plots.scores, plots.trainings):
+        assert any("recorded" in text for text in texts(draw(example_comparison())))
+    assert "What reads the inputs of these designs is not known." in texts(plots.surviving_inputs(example_comparison()))
+
+
+def test_pictures_of_inputs_are_those_of_the_page():
+    comparison = explained_comparison()
+    figure = plots.surviving_inputs(comparison)
+    panels = figure.axes[:9]
+    for row, name in enumerate("xyz"):
+        reads = comparison.points[1].inputs[row]
+        assert panels[3 * row].get_ylabel() == f"input {name}"
+        assert np.array_equal(panels[3 * row + 1].images[0].get_array(), np.array(input_grid(reads)[0]))
+        assert panels[3 * row + 1].get_xlabel() == f"{reads.alive} of {len(reads.counts)} read"
+    assert texts(figure).count("not known") == 3  # of the dense design
+
+
+def test_bars_of_boards_are_shares_of_what_each_has():
+    comparisons = several_boards()
+    figure = plots.utilisation(comparisons)
+    for part, board in zip(figure.subfigs, comparisons.boards, strict=True):
+        assert part.get_suptitle() == board.site
+        panels = {panel.get_title(loc="left"): panel for panel in part.axes}
+        for amount in ("lut", "dsp"):
+            shares = [point.resources.utilisation(point.board)[amount] for point in board.points]
+            assert bars(panels[amount.upper()]) == pytest.approx([min(100 * share, 100) for share in shares], abs=0.01)
+            colours = [mpl.colors.to_hex(patch.get_facecolor()).upper() for patch in panels[amount.upper()].patches]
+            assert colours == [plots.VERMILION if share > 1 else plots.BLUE for share in shares]
+
+
+def test_functions_that_draw_are_those_of_the_package():
+    code = "import sys; import fpgaprune.report as r; bad = 'matplotlib' in sys.modules; r.trainings; sys.exit(bad)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    for name in plots.__all__:
+        assert getattr(report, name) is getattr(plots, name)
+    with pytest.raises(AttributeError, match="no attribute 'trainigs'"):
+        _ = report.trainigs
+
+
 def test_a_failure_leaves_the_old_files(tmp_path, monkeypatch):
     old = tmp_path / "frontier.png"
     old.write_text("old")
@@ -87,7 +187,7 @@ def test_a_failure_leaves_the_old_files(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr(plots.Figure, "savefig", fail)
+    monkeypatch.setattr(mpl.figure.Figure, "savefig", fail)
     with pytest.raises(OSError, match="disk full"):
         plots.write_plots(example_comparison(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["frontier.png"]

@@ -155,7 +155,7 @@ def test_the_command_writes_every_form(tmp_path, monkeypatch, capsys):
     assert "</html>" in (tmp_path / "p.html").read_text()
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
     assert (tmp_path / "t.md").read_text().count("Designs on the") == 2
-    assert len(list((tmp_path / "pictures").iterdir())) == 2 * (1 + 2 * 3)
+    assert len(list((tmp_path / "pictures").iterdir())) == 2 * (2 + 2 * 4)  # of both boards, and of each
 
 
 def titled():
