@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from torch.nn.parameter import UninitializedParameter
@@ -40,10 +41,10 @@ def refuse_nonfinite(tensors: Mapping[str, Tensor], owner: str, remedy: str = _R
         InputError: a tensor holds such values; the message names it and counts them.
     """
     for name, tensor in tensors.items():
-        if tensor.is_floating_point():
-            bad = ~(tensor.float() if tensor.dtype.itemsize == 1 else tensor).isfinite()  # torch lacks it for float8
-            if bool(bad.any()):
-                _refuse_values(owner, name, "NaN or infinite", bad, remedy)
+        if tensor.is_floating_point() and tensor.numel():
+            values = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # torch lacks the functions for float8
+            if not all(map(math.isfinite, values.detach().aminmax())):  # NaN is the least and the largest of all
+                _refuse_values(owner, name, "NaN or infinite", ~values.isfinite(), remedy)
 
 
 def refuse_broken_model(model: nn.Module, remedy: str = _REMEDY) -> None:

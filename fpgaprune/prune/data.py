@@ -63,7 +63,7 @@ class ArrayBatches:
 
 
 def _picked(tensors: Tensors, indices: Tensor) -> Tensors:
-    return mapped(lambda tensor: tensor[indices], tensors)
+    return mapped(lambda tensor: tensor.index_select(0, indices.to(tensor.device)), tensors)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Ends: TypeAlias = "tuple[float, float]"
 WITHOUT_ENDS = (-math.inf, math.inf)
 
+_DOUBLED = 127
+"""Below so many fraction bits, twice the scale is a number of float32 as well."""
+
 
 class Grid(Protocol):
     """Rounds values that are clipped to ends before."""
@@ -80,7 +83,10 @@ def open_range(to: Fixed, ends: Ends = WITHOUT_ENDS) -> Ends:
 
 def round_(x: Tensor, to: Fixed) -> None:
     """Round to the values of the format, in place."""
-    _whole_(x.mul_(_power(to.fraction, x)), to.rounding)
+    if to.rounding is Rounding.RND and to.fraction < _DOUBLED:  # one operation less
+        _half_of_doubled_up_(x.mul_(_power(to.fraction + 1, x)))
+    else:
+        _whole_(x.mul_(_power(to.fraction, x)), to.rounding)
     x.clamp_(to.low, to.high).mul_(_power(-to.fraction, x))
 
 
@@ -119,4 +125,8 @@ def _whole_(x: Tensor, rounding: Rounding) -> Tensor:
 
 def _half_up_(x: Tensor) -> Tensor:
     """Return floor(x + 1/2) as ceil(floor(2 x) / 2), in which no float rounds, as it would in x + 1/2."""
-    return x.mul_(_power(1, x)).floor_().mul_(_power(-1, x)).ceil_()
+    return _half_of_doubled_up_(x.mul_(_power(1, x)))
+
+
+def _half_of_doubled_up_(x: Tensor) -> Tensor:
+    return x.floor_().mul_(_power(-1, x)).ceil_()

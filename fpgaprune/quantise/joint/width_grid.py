@@ -71,11 +71,20 @@ class WidthGrid(TrainableBits):
         nothing = self._of_each(self.scaled - self.scaled.detach())  # with a gradient
         return self._flat.parts(torch.addcmul(bits, used, nothing, value=-BITS))
 
+    @torch.no_grad()
+    def _highest(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the bits of each weight without a gradient, and one where there are any."""
+        rounded = self.found(weights)[0]
+        largest, used = rounded.abs(), rounded != 0
+        if self._shared:
+            largest = torch.zeros_like(self.scaled).scatter_reduce_(0, self._group, largest, "amax")
+        bits, used = (torch.frexp(largest)[1] + self._finest()).clamp_(min=0), used.to(rounded.dtype)
+        return self._of_each(bits) * used, used
+
     def found(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return all weights on their grids, and their errors."""
+        """Return all weights on their grids, and their errors; to be called under torch.no_grad."""
         return self._known.of([self.scaled, *weights.values()], lambda: self._compute(weights))
 
-    @torch.no_grad()
     def _compute(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         x, scale = self._flat.joined(weights), self._of_each(_power_of_two_(self._finest()))
         rounded = (x * scale).round_().div_(scale)
@@ -89,27 +98,16 @@ class WidthGrid(TrainableBits):
         """Return the sum over the weights of each group."""
         if not self._shared:
             return vector
-        parts = zip(torch.split(vector, self._flat.sizes), self._groups.values(), strict=True)
+        parts = zip(vector.split_with_sizes(self._flat.sizes), self._groups.values(), strict=True)
         return torch.cat([part.view(count, -1).sum(1) for part, count in parts])
 
     def _of_each(self, groups: Tensor) -> Tensor:
         """Return for each weight the value of its group."""
         return groups.index_select(0, self._group) if self._shared else groups
 
-    @torch.no_grad()
     def _finest(self) -> Tensor:
         """Return the fraction bits of the step of each group."""
         return torch.sub(self._fraction, self.scaled, alpha=BITS).round_()
-
-    @torch.no_grad()
-    def _highest(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the bits of each weight without a gradient, and one where there are any."""
-        rounded = self.found(weights)[0]
-        largest, used = rounded.abs(), rounded != 0
-        if self._shared:
-            largest = torch.zeros_like(self.scaled).scatter_reduce_(0, self._group, largest, "amax")
-        bits, used = (torch.frexp(largest)[1] + self._finest()).clamp_(min=0), used.to(rounded.dtype)
-        return self._of_each(bits) * used, used
 
 
 class _OnGrid(torch.autograd.Function):
