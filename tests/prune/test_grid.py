@@ -30,6 +30,15 @@ def test_every_mode_rounds_as_the_integers_do(rounding, overflow, signed, width,
 
 
 @pytest.mark.parametrize("rounding", list(Rounding))
+@pytest.mark.parametrize("fraction", [-120, 126, 127])
+def test_the_smallest_steps_of_float32_are_rounded_to_as_well(rounding, fraction):
+    to = Fixed(True, 5, fraction, rounding, Overflow.SAT)
+    values = np.ldexp(np.arange(-8, 9) / 2, -fraction)
+    expected = to_float(from_float(values, to), fraction)
+    assert np.array_equal(to_grid(torch.tensor(values, dtype=torch.float32), to).double().numpy(), expected)
+
+
+@pytest.mark.parametrize("rounding", list(Rounding))
 def test_rounding_is_exact_at_the_widest_mantissas(rounding):
     values = (2.0**52 - np.arange(1.0, 9.0)) / 2
     to = Fixed(True, 53, 0, rounding, Overflow.SAT)
