@@ -7,6 +7,7 @@ from typing import Any
 
 from fpgaprune.energy.technology import SOURCE, STATIC_UNCERTAINTY, UNCERTAINTY
 from fpgaprune.resources import Kind
+from fpgaprune.rows import html_table
 
 PARTS = ("logic_pj", "registers_pj", "clock_pj", "multipliers_pj", "memories_pj")
 """What a layer's energy adds up from, as fields of `LayerEnergy`."""
@@ -122,6 +123,15 @@ class EnergyEstimate:
     static_source: str | None = None
     simulated: bool = False
     edited: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Return the energy of each layer and of all of them for a notebook."""
+        head = ("layer", "strategy", "nonzeros", "activity", *PARTS, "dynamic_pj")
+        rows = [[each.layer or each.tensor, *(getattr(each, name) for name in head[1:])] for each in self.layers]
+        low, high = self.bounds_pj
+        within = f"{self.dynamic_pj:,.6g}, taken to lie in {low:,.6g} … {high:,.6g}"
+        total = ["all", "", self.nonzeros, self.activity, *map(self.part_pj, PARTS), self.dynamic_pj]
+        return html_table(head, [*rows, total], f"{self.kind.value}, {UNIT} of an inference: {within}")
 
     @property
     def kind(self) -> Kind:

@@ -12,15 +12,22 @@ from fpgaprune.rows import html_table
 if TYPE_CHECKING:
     from fpgaprune.report.comparison import Comparison
     from fpgaprune.report.measures import Cell, Measure
+    from fpgaprune.report.several_boards import Comparisons
 
 
-def comparison_html(comparison: Comparison) -> str:
-    """Return the measures of whole designs as an HTML table, a column a design, under the answer."""
+def comparisons_html(compared: Comparisons) -> str:
+    """Return one table after the other, each under what sets it apart and the answer for it."""
+    return "".join(comparison_html(group, wording.plain(compared.name(group))) for group in compared.groups)
+
+
+def comparison_html(comparison: Comparison, name: str = "") -> str:
+    """Return the measures of whole designs as an HTML table, a column a design, under a name and the answer."""
     head = ["", *(wording.plain(point.label) for point in comparison.points)]
     rows = [
         [_name(measure), *(_cell(cell, measure) for cell in measure.cells)] for measure in design_measures(comparison)
     ]
-    return html_table(head, rows, answer(comparison).headline)
+    headline = answer(comparison).headline
+    return html_table(head, rows, f"{name}: {headline}" if name else headline)
 
 
 def _name(measure: Measure) -> str:

@@ -70,6 +70,12 @@ class Comparisons:
             for each in found.values()
         )
 
+    def _repr_html_(self) -> str:
+        """Return the measures of the designs for a notebook, a table for each board, clock and title."""
+        from fpgaprune.report.notebook import comparisons_html  # which shows measures, which are of comparisons
+
+        return comparisons_html(self)
+
     def name(self, group: Comparison) -> str:
         """Return what sets a comparison apart from the others: its board and clock, its title, or nothing."""
         parts = [group.site] if len(self.boards) > 1 else []

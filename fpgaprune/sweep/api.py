@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
+from fpgaprune.rows import html_table
 from fpgaprune.store import Store, room
 from fpgaprune.sweep.designs import DESIGNS, outcomes
 from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers, working
@@ -68,6 +69,12 @@ class Swept:
     table: Table
     failed: Mapping[str, Path]
     pages: tuple[Path, ...]
+
+    def _repr_html_(self) -> str:
+        """Return the table, the logs of what failed and the places of the pages for a notebook."""
+        failed = html_table(("failed", "log"), self.failed.items()) if self.failed else ""
+        pages = html_table(("report",), ((page,) for page in self.pages)) if self.pages else ""
+        return self.table.to_html() + failed + pages
 
 
 def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bool = False) -> Swept:

@@ -44,6 +44,11 @@ class Searched:
     trials: Table
     front: Table
 
+    def _repr_html_(self) -> str:
+        """Return the best trials, and then all, for a notebook."""
+        told = f"{len(self.front.rows)} of {len(self.trials.rows)} trials are the best"
+        return self.front.to_html(told) + self.trials.to_html("all trials")
+
 
 def search(asked: Search, out: Path, where: Where, watch: Watch) -> Searched:
     """Look for designs, and write tables of all trials and of the Pareto set, with its projects, into ``out``.

@@ -110,9 +110,14 @@ class Table:
         """
         return data_frame([column.title for column in self.columns], self.rows)
 
+    def to_html(self, title: str = "") -> str:
+        """Return the table in HTML, under a title where one is given."""
+        head = [column.title for column in self.columns]
+        return html_table(head, (list(map(shown, row)) for row in self.rows), title)
+
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
-        return html_table([column.title for column in self.columns], (list(map(shown, row)) for row in self.rows))
+        return self.to_html()
 
 
 @dataclass(frozen=True)
