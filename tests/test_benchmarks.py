@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -218,3 +220,32 @@ def test_sweep_speed(tmp_path):
     results = quick("sweep_speed", tmp_path / "out.json")
     assert results["one worker"]["table"] == results["two workers"]["table"]
     assert results["two workers"]["task_seconds"] > results["two workers"]["store_seconds"] > 0
+
+
+def drawn(name, results, place):
+    """Draw stored results in a folder of their own; return the picture and that of the documentation, and the results."""
+    (place / "benchmarks" / "results").mkdir(parents=True)
+    (place / "docs").mkdir()
+    for part in (f"draw_{name}.py", f"results/{results}.json"):
+        shutil.copy(BENCHMARKS / part, place / "benchmarks" / part)
+    subprocess.run([sys.executable, place / "benchmarks" / f"draw_{name}.py"], check=True)
+    pictures = [folder / "docs" / f"{name}.svg" for folder in (place, BENCHMARKS.parent)]
+    stored = json.loads((BENCHMARKS / "results" / f"{results}.json").read_text(encoding="utf-8"))["results"]
+    return [re.findall("<!-- (.*) -->", picture.read_text(encoding="utf-8")) for picture in pictures], stored
+
+
+def test_picture_of_criteria_has_each_of_them(tmp_path):
+    pictures, stored = drawn("criteria", "criteria", tmp_path)
+    for texts in pictures:
+        assert all(texts.count(case["criterion"]) == 2 for case in stored["cases"])  # once a network
+        assert {"50%, at once", "95%, 5 steps"} <= set(texts)
+
+
+def test_picture_of_budgets_is_that_of_the_stored_results(tmp_path):
+    (now, documented), stored = drawn("budget", "budget_boards", tmp_path)
+    assert now == documented, "draw it again: python benchmarks/draw_budget.py"
+    for run in stored["runs"]:
+        assert any(text.startswith(f"{run['board']}, ") for text in now)
+    assert sum(text.endswith(" % pruned") for text in now) == len(
+        {(run["board"], run["budget"]) for run in stored["runs"]}
+    )
