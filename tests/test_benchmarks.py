@@ -223,7 +223,7 @@ def test_sweep_speed(tmp_path):
 
 
 def drawn(name, results, place):
-    """Draw stored results in a folder of their own; return the picture and that of the documentation, and the results."""
+    """Draw stored results in a folder of their own; return what is written there and in the documented picture."""
     (place / "benchmarks" / "results").mkdir(parents=True)
     (place / "docs").mkdir()
     for part in (f"draw_{name}.py", f"results/{results}.json"):
