@@ -14,7 +14,7 @@ def test_everything_public_is_there():
 
 
 def test_the_package_imports_nothing_above_it():
-    lower = ("checks", "errors", "explained", "fixed", "paths", "rows", "several", "toml", "version")
+    lower = ("checks", "errors", "explained", "fixed", "paths", "rows", "several", "store", "toml", "version")
     allowed = {f"fpgaprune.{name}" for name in lower} | {
         f"fpgaprune.explained.{name}" for name in ("curves", "history")
     }
