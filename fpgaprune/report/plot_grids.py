@@ -66,9 +66,10 @@ def _mask(layer: LayerPoint | None) -> _Cell:
 
 def surviving_inputs(comparison: Comparison) -> Figure:
     """Return how often the elements of every input are read: a row an input, a column a design, as on the page."""
-    points = comparison.points
+    points, names = comparison.points, input_names(comparison.points)
     rows = [
-        _Row(f"input {name}", tuple(_read(read_by(point, name)) for point in points)) for name in input_names(points)
+        _Row(f"input {name}" if len(names) > 1 else "inputs", tuple(_read(read_by(point, name)) for point in points))
+        for name in names
     ]
     meaning = "non-zero weights that read each element, of the most"
     return _pictures(
