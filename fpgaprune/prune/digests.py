@@ -12,6 +12,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.prune.data import ArrayBatches
 from fpgaprune.prune.seeding import local_seed
 from fpgaprune.prune.snapshot import tensors_of
+from fpgaprune.prune.written import written_digest
 from fpgaprune.several import as_tuple
 from fpgaprune.version import __version__
 
@@ -27,7 +28,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def model_digest(model: nn.Module) -> str:
-    """Return the digest of the modules of ``model`` as they are written, of its tensors, and of what may be trained.
+    """Return the digest of the modules of ``model`` and of their code, of its tensors, and of what may be trained.
 
     Raises:
         InputError: the model keeps extra state that is no tensor.
@@ -40,6 +41,7 @@ def model_digest(model: nn.Module) -> str:
     for name, parameter in model.named_parameters():
         digest.update(f"{name} {parameter.requires_grad}\n".encode())
     digest.update(tensors_digest(tensors_of(model)).encode())
+    digest.update(written_digest(model).encode())
     return digest.hexdigest()
 
 
