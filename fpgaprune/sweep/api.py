@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from fpgaprune.errors import InputError
 from fpgaprune.rows import html_table
 from fpgaprune.store import Store, room
+from fpgaprune.sweep.cluster import DaskWorkers
 from fpgaprune.sweep.designs import DESIGNS, outcomes
-from fpgaprune.sweep.executors import DaskWorkers, LocalWorkers, working
+from fpgaprune.sweep.executors import LocalWorkers, working
 from fpgaprune.sweep.lines import told_of
 from fpgaprune.sweep.pages import keep_recipe, load_plots, pages_in, pages_of, with_command, write_pages
 from fpgaprune.sweep.plan import names, plan

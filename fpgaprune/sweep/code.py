@@ -1,4 +1,4 @@
-"""The version of the code that a result comes from, as a digest of its sources."""
+"""The version of the code that a result comes from: a digest of its sources and data, and versions of packages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import re
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fpgaprune.paths import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGE = _ROOT.name
@@ -22,7 +26,7 @@ _IMPORT = re.compile(
 )
 """An import of this package's modules, as ruff lays it out."""
 
-_STAGES = ("building.py", "sources.py", "stages.py")
+_STAGES = ("building.py", "counters.py", "sources.py", "stages.py")
 """Files beside this one that put the stages together; what they import is told stage by stage."""
 
 
@@ -30,17 +34,30 @@ _STAGES = ("building.py", "sources.py", "stages.py")
 def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
     """Return the digest of modules of this package, of all that they import of it, of the stages, and of versions.
 
-    ``data`` are folders of packaged files that they read: ``templates``, ``boards``.
+    Files of data beside a module, such as calibrations, count as it does. ``data`` are folders of packaged files that
+    they read: ``templates``, ``boards``.
     """
     digest = hashlib.sha256()
-    for name in _DEPENDENCIES:
-        digest.update(f"{name} {metadata.version(name)}\n".encode())
+    for name, version in versions().items():
+        digest.update(f"{name} {version}\n".encode())
     folders = [path for kind in data for path in sorted(resource(kind).rglob("*"))]  # type: ignore[arg-type]  # known kinds
     stages = [Path(__file__).with_name(name) for name in _STAGES]
-    for path in (*sorted(_reached(modules)), *stages, *folders):
+    sources = _reached(modules)
+    beside = {path for folder in {source.parent for source in sources} for path in folder.iterdir() if _is_data(path)}
+    for path in (*sorted(sources | beside), *stages, *folders):
         if path.is_file():
             digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Return the versions of packages that may change a result, by name."""
+    return {name: metadata.version(name) for name in _DEPENDENCIES}
+
+
+def _is_data(path: Path) -> bool:
+    return path.is_file() and path.suffix not in (".py", ".pyc")
 
 
 def _reached(modules: tuple[str, ...]) -> set[Path]:

@@ -11,6 +11,7 @@ from fpgaprune.paths import fresh_folder, identifier
 from fpgaprune.report import point_of
 from fpgaprune.resources import Kind
 from fpgaprune.sim import ProjectFolder
+from fpgaprune.store import key_of
 from fpgaprune.sweep.stages import ENERGY, INFEASIBLE, MODEL, PROJECT, REPORTS, VERDICT
 from fpgaprune.sweep.state import report_of
 from fpgaprune.sweep.table import Outcome
@@ -55,10 +56,13 @@ def _outcome(point: tuple[Planned, str], store: Store, designs: Path, failed: Ma
         return Outcome(name, settings, said="not made")
     if not (made / PROJECT).is_dir():
         return Outcome(name, settings, said=(made / INFEASIBLE).read_text(encoding="utf-8").strip())
-    folder = designs / f"{identifier(name)}-{made.name[:8]}"
     _copy_model(planned, found, designs.parent / MODELS, store)
     extras = {VERDICT: found.get("simulate"), ENERGY: found.get("energy"), REPORTS: found.get("synthesise")}
-    _copy(made / PROJECT, folder, {part: path / part for part, path in extras.items() if path is not None})
+    there = {part: path for part, path in extras.items() if path is not None}
+    key = key_of({"name": name, "project": made.name, "extras": {part: path.name for part, path in there.items()}})
+    folder = designs / f"{identifier(name)}-{key[:8]}"
+    with store.lock(key):  # another sweep may copy it, too
+        _copy(made / PROJECT, folder, {part: path / part for part, path in there.items()})
     kind = Kind.ESTIMATE if planned.point.recipe.synth is None else _KINDS[planned.point.recipe.synth.tool]
     return Outcome(name, settings, folder, point_of(ProjectFolder.load(folder), kind))
 
@@ -83,7 +87,7 @@ _KINDS = {"yosys": Kind.OPEN_SYNTHESIS, "vitis": Kind.CSYNTH, "vivado": Kind.POS
 
 
 def _copy(project: Path, folder: Path, extras: Mapping[str, Path]) -> None:
-    """Copy a project and what is known of it, unless all is there: its name has the digest of where it is from."""
+    """Copy a project and what is known of it, unless all is there: its name has the digest of where all is from."""
     if all((folder / part).exists() for part in ("fpgaprune.json", *extras)):
         return
     with fresh_folder(folder, force=True) as staging:

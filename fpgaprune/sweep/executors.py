@@ -1,18 +1,17 @@
-"""Where tasks run: processes of this machine, or the workers of a Dask cluster."""
+"""Where tasks run: what workers do, and processes of this machine that are such."""
 
 from __future__ import annotations
 
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from fpgaprune.errors import InputError, ToolError
 from fpgaprune.processes import pool
-from fpgaprune.sweep.worker import Report, run
+from fpgaprune.sweep.worker import Code, Report, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor, Future, ProcessPoolExecutor
+    from concurrent.futures import Future, ProcessPoolExecutor
     from pathlib import Path
 
     from fpgaprune.store import Store
@@ -31,6 +30,13 @@ class Workers(Protocol):
     @property
     def most(self) -> int:
         """The most tasks at once."""
+
+    @property
+    def count(self) -> int:
+        """How many may run at once with the workers that are there now, as far as that is known."""
+
+    def lacking(self, task: Task) -> str:
+        """Return in words what is missing for a task that may run, so that it waits; empty where nothing is."""
 
     @property
     def limits(self) -> Mapping[str, float]:
@@ -64,16 +70,21 @@ class LocalWorkers:
     """
 
     def __init__(self, store: Store, root: Path, jobs: int, limits: Mapping[str, float]) -> None:
-        self.most, self.limits = jobs, limits
+        self.most = self.count = jobs
+        self.limits = limits
         self._store, self._root = store, root
         self._pool: ProcessPoolExecutor | None = None
+
+    def lacking(self, _task: Task) -> str:
+        """Return nothing: tasks begin where there is room for them."""
+        return ""
 
     def start(self, task: Task) -> Future[Report]:
         """Begin a task in a process, in new ones where one of the old ones died."""
         if self._pool is None:
             self._pool = pool(self.most)
         try:
-            return self._pool.submit(run, task, self._store, str(self._root))
+            return self._pool.submit(run, task, self._store, str(self._root), Code.of(task))
         except BrokenProcessPool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
@@ -95,47 +106,3 @@ class LocalWorkers:
             for process in list((pool._processes or {}).values()):  # public from Python 3.14 on
                 process.kill()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-class DaskWorkers:
-    """The workers of a Dask cluster, which see the store under the same path; resources are those of its workers."""
-
-    def __init__(self, store: Store, root: Path, address: str, timeout_s: float = 30.0) -> None:
-        self._client = _client(address, timeout_s)
-        self.most = 1 << 30  # the scheduler of the cluster knows what fits
-        self.limits: Mapping[str, float] = {}
-        self._store, self._root = store, root
-        self._executors: dict[frozenset[tuple[str, float]], Executor] = {}
-
-    def start(self, task: Task) -> Future[Report]:
-        """Hand a task to the scheduler, which gives it to another worker where one is lost."""
-        wanted = frozenset(task.resources.items())
-        if wanted not in self._executors:
-            settings: dict[str, Any] = {"pure": False, "retries": 3}
-            self._executors[wanted] = self._client.get_executor(resources=dict(wanted) or None, **settings)
-        future: Future[Report] = self._executors[wanted].submit(run, task, self._store, str(self._root))
-        return future
-
-    def each(self, function: Callable[[_Given], _Found], values: Sequence[_Given]) -> list[_Found]:
-        """Return what a function makes of each value, here: the cluster need not see all files."""
-        return list(map(function, values))
-
-    def close(self, *, kill: bool = False) -> None:
-        """Leave the cluster; what runs there is cancelled."""
-        for executor in self._executors.values():
-            executor.shutdown(wait=not kill)  # without waiting, it cancels
-        self._client.close()
-
-
-def _client(address: str, timeout_s: float) -> Any:  # noqa: ANN401  # distributed has no types
-    try:
-        import distributed
-    except ImportError as error:
-        msg = "--dask needs Dask; pip install 'fpgaprune[cluster]'"
-        raise ToolError(msg) from error
-    try:
-        client: Any = distributed.Client(address, timeout=timeout_s)  # type: ignore[no-untyped-call]  # it has no types
-    except (OSError, ValueError, TimeoutError) as error:
-        msg = f"no Dask scheduler answers at {address!r}: {error or type(error).__name__}; start one: dask scheduler"
-        raise InputError(msg) from error
-    return client

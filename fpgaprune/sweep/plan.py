@@ -10,6 +10,7 @@ from fpgaprune import board as boards
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checks import plain
 from fpgaprune.recipe import Recipe as TrainRecipe
+from fpgaprune.sweep.counters import versions
 from fpgaprune.sweep.sources import data_of, model_of
 from fpgaprune.sweep.task import Task
 from fpgaprune.vendor import DEFAULT_TIMEOUT_S
@@ -76,7 +77,15 @@ def _tasks(recipe: Recipe, model: str, data: str) -> Mapping[str, Task]:
     if recipe.synth is not None:
         tool = recipe.synth
         limit = {"timeout_s": tool.timeout_s or DEFAULT_TIMEOUT_S}
-        found.add(Task("synthesise", {"tool": tool.tool}, found.keys("generate"), limit, tool.resources))
+        found.add(
+            Task(
+                "synthesise",
+                {"tool": tool.tool, "versions": list(versions(tool.tool))},
+                found.keys("generate"),
+                limit,
+                tool.resources,
+            )
+        )
     return found.by_stage
 
 

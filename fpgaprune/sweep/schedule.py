@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _MOST_LOSSES = 3
 """How often a worker may die of one task, by memory that runs out for instance, before it is the task's fault."""
 
+_PATIENCE_S = 30.0
+"""How often it is looked for what a task waits for that is not there."""
 
 LAST = ("generate", "simulate", "energy", "synthesise")
 """The stages of which a design has all results."""
@@ -37,6 +40,9 @@ class Watch(Protocol):
 
     def ended(self, task: Task, report: Report) -> None:
         """A task ended, well or not."""
+
+    def waits(self, why: str) -> None:
+        """A task waits for something that is not there."""
 
 
 def wanted(planned: Iterable[Planned], store: Store, stages: Iterable[str] = LAST) -> dict[str, Task]:
@@ -67,6 +73,9 @@ class Scheduler:
         self._order = Order(tasks.values())
         self._running: dict[Future[Report], Task] = {}
         self._losses: dict[str, int] = {}
+        self._suspects: set[str] = set()
+        self._waits: set[str] = set()
+        self._looked = time.monotonic()
         self.failed: dict[str, Report] = {}
 
     def run(self) -> dict[str, Report]:
@@ -75,12 +84,13 @@ class Scheduler:
         Raises:
             InputError: a task asks for more of a resource than there is.
         """
-        self._watch.planned(tuple(self._waiting.values()), self._workers.most)
+        self._watch.planned(tuple(self._waiting.values()), self._workers.count)
         while self._waiting or self._running:
             self._start_all()
             if not self._running:
                 break
-            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            done, _ = wait(self._running, timeout=_PATIENCE_S, return_when=FIRST_COMPLETED)
+            self._look()
             for future in done:
                 self._end(self._running.pop(future), future)
         return self.failed
@@ -88,16 +98,25 @@ class Scheduler:
     def _start_all(self) -> None:
         if self.failed and not self._keep_going:
             return
-        if len(self._running) >= self._workers.most:
+        most = self._most()
+        if len(self._running) >= most:
             return
         for task in self._order.ranked(self._waiting):
-            if self._is_ready(task) and self._fits(task):
+            if self._is_ready(task) and self._fits(task) and self._may_join(task):
                 del self._waiting[task.key]
                 self._order.begin(task)
                 self._watch.started(task)
                 self._running[self._workers.start(task)] = task
-                if len(self._running) >= self._workers.most:
+                if len(self._running) >= most:
                     return
+
+    def _most(self) -> int:
+        """Return how many tasks may run now: one at a time, where a worker died that may have died of one of them."""
+        return 1 if self._suspects else self._workers.most
+
+    def _may_join(self, task: Task) -> bool:
+        """Return whether a task may run now: while there are suspects, none but they."""
+        return not self._suspects or task.key in self._suspects
 
     def _is_ready(self, task: Task) -> bool:
         """Return whether all that a task needs is there, and none runs that it would only wait for."""
@@ -124,13 +143,21 @@ class Scheduler:
         except LOST as error:
             self._lost(task, error)
             return
+        self._suspects.discard(task.key)
         self._order.end(task, report.seconds)
         if report.error:
             self._fail(task, report)
         self._watch.ended(task, report)
 
     def _lost(self, task: Task, error: Exception) -> None:
-        """Give the task of a worker that died to another one."""
+        """Give the task of a worker that died to another one.
+
+        All tasks of a pool are lost together, whosever worker died: they run one at a time then, to see of which.
+        """
+        if task.key not in self._suspects and self._workers.most > 1:
+            self._suspects.add(task.key)
+            self._waiting[task.key] = task
+            return
         losses = self._losses[task.key] = self._losses.get(task.key, 0) + 1
         if losses <= _MOST_LOSSES:
             self._waiting[task.key] = task
@@ -140,8 +167,19 @@ class Scheduler:
         self._fail(task, report)
         self._watch.ended(task, report)
 
+    def _look(self) -> None:
+        """Tell, once in a while, what tasks wait for that is not there."""
+        if time.monotonic() - self._looked < _PATIENCE_S:
+            return
+        for why in filter(None, map(self._workers.lacking, tuple(self._running.values()))):
+            if why not in self._waits:
+                self._waits.add(why)
+                self._watch.waits(why)
+        self._looked = time.monotonic()
+
     def _fail(self, task: Task, report: Report) -> None:
         """Fail a task and all that need it."""
+        self._suspects.discard(task.key)
         self.failed[task.key] = report
         for other in [each for each in self._waiting.values() if task.key in each.needs.values()]:
             if self._waiting.pop(other.key, None) is not None:

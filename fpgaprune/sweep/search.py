@@ -68,7 +68,7 @@ def search(asked: Search, out: Path, where: Where, watch: Watch) -> Searched:
         look = _Look(asked, out, store, workers, watch)
         study = Study(asked, out / DATABASE)
         while (left := asked.trials - len(study.done())) > 0:
-            look.go_on(study, min(left, asked.at_once or where.jobs))
+            look.go_on(study, min(left, asked.at_once or max(1, workers.count)))
         return look.written(study.done())
 
 

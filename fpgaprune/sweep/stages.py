@@ -23,6 +23,7 @@ from fpgaprune.paths import fresh_folder
 from fpgaprune.prune.checkpoint import CheckpointError
 from fpgaprune.several import as_tuple, mapped
 from fpgaprune.store import key_of
+from fpgaprune.sweep import counters
 from fpgaprune.sweep.building import Building
 from fpgaprune.sweep.sources import data_of, model_of
 from fpgaprune.vendor.measurement import FOLDER
@@ -226,6 +227,7 @@ def _energy(work: _Work, source: Path) -> None:
 def _synthesise(work: _Work, source: Path) -> None:
     """Run where a run that was killed left its files: tools that take hours go on stage by stage."""
     tool = work.inputs["tool"]
+    counters.refuse_other(tool, tuple(work.inputs["versions"]))
     running = work.store.folder / "running" / work.key
     if not running.is_dir():
         with fresh_folder(running) as staging:

@@ -72,6 +72,10 @@ class Watching:
             self._bar.console.print(f"{task.stage} failed: {report.error}", markup=False, soft_wrap=True)
         self._say()
 
+    def waits(self, why: str) -> None:
+        """Say what a task waits for that is not there."""
+        self._bar.console.print(f"waiting: {why}", markup=False, soft_wrap=True)
+
     def _show(self) -> None:
         stages = ", ".join(f"{count} {stage}" for stage, count in self._running.items() if count)
         self._bar.update(self._id, description=stages or "sweep", left=self._time_left())

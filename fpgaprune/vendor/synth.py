@@ -93,6 +93,11 @@ GIVES = {Maker.VITIS: Kind.CSYNTH, Maker.VIVADO: Kind.POST_ROUTE}
 """The kind of numbers that a run ends with."""
 
 
+def makers(asked: Maker) -> tuple[Maker, ...]:
+    """Return the tools that a run asked of one of them goes through."""
+    return tuple(dict.fromkeys(STAGES[name].maker for name in FLOWS[asked]))
+
+
 def synth(
     project: ProjectFolder,
     maker: Maker,

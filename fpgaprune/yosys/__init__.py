@@ -2,6 +2,6 @@
 
 from fpgaprune.yosys.cells import Cells, cells_of
 from fpgaprune.yosys.design import open_synthesis, synth
-from fpgaprune.yosys.synthesise import Equivalence, synthesise
+from fpgaprune.yosys.synthesise import Equivalence, synthesise, version
 
-__all__ = ["Cells", "Equivalence", "cells_of", "open_synthesis", "synth", "synthesise"]
+__all__ = ["Cells", "Equivalence", "cells_of", "open_synthesis", "synth", "synthesise", "version"]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 
-from fpgaprune.sweep.worker import run
+from fpgaprune.sweep.worker import Code, run
 
 
 class Inline:
-    most = 1
+    most = count = 1
 
     def __init__(self, store, root, limits=None):
         self.store, self.root, self.limits, self.ran = store, root, limits or {}, []
 
     def start(self, task):
         future = Future()
-        future.set_result(run(task, self.store, str(self.root)))
+        future.set_result(run(task, self.store, str(self.root), Code.of(task)))
         self.ran.append(task)
         return future
+
+    def lacking(self, _task):
+        return ""
 
     def each(self, function, values):
         return [function(value) for value in values]
@@ -41,11 +44,12 @@ class Quiet:
     def ended(self, task, report):
         pass
 
+    def waits(self, why):
+        pass
+
 
 class Here:
     """Says that the work is done in this process."""
-
-    jobs = 1
 
     def workers(self, store, limits):
         from pathlib import Path

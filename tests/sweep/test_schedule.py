@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
@@ -20,7 +22,7 @@ class Fake:
     """Workers that end in the order in which they began, with what is said for each stage."""
 
     def __init__(self, most=1, limits=None, said=None, deaths=0):
-        self.most, self.limits, self.said, self.deaths = most, limits or {}, said or {}, deaths
+        self.count, self.most, self.limits, self.said, self.deaths = most, most, limits or {}, said or {}, deaths
         self.began, self.open, self.together = [], [], 0
 
     def start(self, task):
@@ -183,7 +185,7 @@ class Clock:
     """Workers whose tasks take the seconds of their stage, simulations of a network that was simulated hardly any."""
 
     def __init__(self, most):
-        self.most, self.limits = most, {}
+        self.count, self.most, self.limits = most, most, {}
         self.now, self.busy, self.simulated, self.open, self.began = 0.0, 0.0, set(), [], []
 
     def start(self, task):
@@ -259,3 +261,123 @@ def test_imports_are_found_as_a_parser_finds_them():
                 names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         modules = {file for name in names if name.startswith("fpgaprune") for file in _files_of(name)}
         assert {file for name in _imported(path) for file in _files_of(name)} == modules, path
+
+
+class Deadly:
+    """Workers of one pool, of which all tasks are lost whenever one of a stage is among those that run together."""
+
+    def __init__(self, most, stage):
+        self.count, self.most, self.limits, self.stage = most, most, {}, stage
+        self.open, self.began = [], []
+
+    def lacking(self, _task):
+        return ""
+
+    def start(self, task):
+        future = Future()
+        self.open.append((task, future))
+        self.began.append(task.stage)
+        return future
+
+    def wait(self, futures, **_):
+        together, self.open = self.open, []
+        for task, future in together:
+            if any(each.stage == self.stage for each, _ in together):
+                future.set_exception(BrokenProcessPool("died"))
+            else:
+                future.set_result(Report(task.key, 0.1))
+        return set(futures), set()
+
+
+def test_task_does_not_fail_for_its_neighbour(monkeypatch):
+    from fpgaprune.sweep import schedule
+
+    workers = Deadly(4, "prune")
+    monkeypatch.setattr(schedule, "wait", workers.wait)
+    tasks = [Task("prune", {"n": 0}), *(Task("train", {"n": n}) for n in range(5))]
+    failed = Scheduler({task.key: task for task in tasks}, workers, Quiet(), keep_going=True).run()
+    assert list(failed) == [tasks[0].key]
+    assert "its worker died 4 times" in failed[tasks[0].key].error
+    assert workers.began.count("train") <= 5 + 3  # those that ran beside it once more, alone
+
+
+def test_what_tasks_wait_for_is_told_once(monkeypatch):
+    from fpgaprune.sweep import schedule
+
+    class Waiting(Fake):
+        def lacking(self, task):
+            return f"no worker has a licence for {task.stage}"
+
+    class Told(Quiet):
+        def waits(self, why):
+            self.stages.append(why)
+
+    monkeypatch.setattr(schedule, "_PATIENCE_S", 0.0)
+    watch = Told()
+    tasks = [Task("prune", {"n": n}) for n in range(3)]
+    Scheduler({task.key: task for task in tasks}, Waiting(most=2), watch, keep_going=False).run()
+    assert watch.stages.count("no worker has a licence for prune") == 1
+
+
+def test_data_beside_modules_counts_in_the_digest_of_code(monkeypatch):
+    from pathlib import Path
+
+    from fpgaprune.sweep import code
+    from fpgaprune.sweep.task import MODULES
+
+    read = []
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or whole(path))
+    for modules, data in ((MODULES["generate"], "calibration.json"), (["fpgaprune.sweep.api"], "coefficients.json")):
+        read.clear()
+        code.code_digest.__wrapped__(*modules)
+        assert data in read
+
+
+def test_worker_with_other_code_or_packages_is_refused(tmp_path):
+    from dataclasses import replace
+
+    from fpgaprune.store import Store
+    from fpgaprune.sweep.worker import Code, run
+
+    task, store = Task("samples", {}), Store.open(tmp_path / "store")
+    here = Code.of(task)
+    torch = run(task, store, str(tmp_path), replace(here, versions={**here.versions, "torch": "1.0"}))
+    assert re.search(r"the worker on .* has torch \d.* in place of 1\.0; give all workers the same", torch.error)
+    sources = run(task, store, str(tmp_path), replace(here, digest="0" * 64))
+    assert "has other sources of fpgaprune than the sweep" in sources.error
+    assert not store.has(task.key)
+
+
+def test_tasks_in_threads_of_one_worker_take_turns(tmp_path, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fpgaprune.store import Store
+    from fpgaprune.sweep import stages
+    from fpgaprune.sweep.worker import Code, run
+
+    running, most = [], []
+
+    def perform(task, _store, _root):
+        running.append(task)
+        time.sleep(0.05)
+        most.append(len(running))
+        running.pop()
+
+    monkeypatch.setattr(stages, "perform", perform)
+    store, tasks = Store.open(tmp_path / "store"), [Task("samples", {"n": n}) for n in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        reports = list(threads.map(lambda task: run(task, store, str(tmp_path), Code.of(task)), tasks))
+    assert [report.error for report in reports] == [""] * 4
+    assert most == [1] * 4
+
+
+def test_tools_of_another_version_are_refused():
+    from fpgaprune.sweep import counters
+
+    found = counters.versions("yosys")
+    counters.refuse_other("yosys", found)
+    counters.refuse_other("yosys", ())  # they were not known
+    if found:
+        with pytest.raises(InputError, match=r"has yosys .*, but the sweep was planned with yosys 0\.1"):
+            counters.refuse_other("yosys", ("yosys 0.1",))

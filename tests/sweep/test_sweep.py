@@ -126,6 +126,15 @@ def test_vendor_tool_counts_in_place_of_estimates(recipe, place, monkeypatch):
 
 
 @pytest.mark.needs("g++", "make")
+def test_design_is_told_by_the_simulation_that_is_asked_for(recipe, place):
+    for samples in (20, 10, 20):
+        swept, _ = _swept(recipe(base=RECIPE.replace("samples = 20", f"samples = {samples}")), place / "out")
+        assert swept.table.column("C-simulation") == (f"exact on {samples}",)
+    verdicts = [json.loads(path.read_text()) for path in (place / "out" / "designs").glob("*/csim.json")]
+    assert sorted(verdict["samples"] for verdict in verdicts) == [10, 20]
+
+
+@pytest.mark.needs("g++", "make")
 def test_repeated_sweep_does_nothing(inside):
     before = _tables(inside / "out")
     _, stages = _swept(inside / "recipe.toml", inside / "out")
@@ -359,7 +368,7 @@ def test_folder_of_something_else_is_refused(recipe, place):
 
 def test_scheduler_that_does_not_answer_is_told(place):
     pytest.importorskip("distributed")
-    from fpgaprune.sweep.executors import DaskWorkers
+    from fpgaprune.sweep.cluster import DaskWorkers
 
     store = Store.open(place / "store")
     with pytest.raises(InputError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
