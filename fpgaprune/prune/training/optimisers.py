@@ -47,9 +47,14 @@ def _fusible(parameter: nn.Parameter) -> bool:
 
 
 def update(optimiser: torch.optim.Optimizer) -> None:
-    """Do what ``step`` does within what tells a profiler of it and calls hooks: for small networks, that takes long."""
+    """Do what ``step`` does within what tells a profiler of it and calls hooks: for small networks, that takes long.
+
+    Fused steps leave the versions of parameters as they were; what is remembered of parameters goes by these.
+    """
     with torch.no_grad():
         inspect.unwrap(type(optimiser).step)(optimiser)
+    for group in optimiser.param_groups:
+        torch.autograd.graph.increment_version(group["params"])
 
 
 def clear_gradients(optimiser: torch.optim.Optimizer) -> None:
