@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _MANIFEST, _ENTRY = "store.json", "entry.json"
 _KEY = re.compile(r"[0-9a-f]{64}")
+_OLD_S = 3600.0
+"""How old what is thrown away must be for nobody to be at it any more."""
+
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
@@ -71,14 +74,25 @@ class Store:
         return (self.folder / _MANIFEST).is_file()
 
     def get(self, key: str) -> Path | None:
-        """Return the folder of an entry, or None where there is none; a damaged one is thrown away first."""
+        """Return the folder of an entry, or None where there is none; a damaged one is thrown away first.
+
+        Raises:
+            InputError: an entry cannot be read, which says nothing of whether it is damaged.
+        """
         path = self._place(key)
         if not path.is_dir():
             return None
         if _is_intact(path, key):
             return path
-        self._discard(path)
-        return None
+        with self.lock(key):  # it may have been made anew meanwhile
+            return self._mended(key)
+
+    def _mended(self, key: str) -> Path | None:
+        """Return what `get` does, within the lock."""
+        path = self._place(key)
+        if path.is_dir() and not _is_intact(path, key):
+            self._discard(path)
+        return path if path.is_dir() else None
 
     def has(self, key: str) -> bool:
         """Return whether there is an entry, without a look at its files."""
@@ -96,7 +110,7 @@ class Store:
         if found is not None:
             return found
         with self.lock(key):
-            found = self.get(key)  # another process may have made it meanwhile
+            found = self._mended(key)  # another process may have made it meanwhile
             return self._make(key, make, about or {}) if found is None else found
 
     @contextmanager
@@ -117,6 +131,20 @@ class Store:
                 return False
         except Timeout:
             return True
+
+    def tidy(self, *work: str) -> None:
+        """Remove what killed processes left: halves of entries, and what is kept in folders ``work`` of whole ones."""
+        for path in self.folder.glob("making/*"):
+            keys = [lock.name for lock in self.folder.glob(f"locks/{path.name.partition('.')[0]}*")]
+            if not any(map(self.is_locked, keys)):
+                shutil.rmtree(path, ignore_errors=True)
+        for path in (path for name in work for path in self.folder.glob(f"{name}/*")):
+            if _KEY.fullmatch(path.name) and self.has(path.name) and not self.is_locked(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob("trash/*"):
+            with suppress(FileNotFoundError):  # another process may remove it, too
+                if time.time() - path.stat().st_mtime > _OLD_S:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _make(self, key: str, make: Callable[[Path], None], about: Mapping[str, object]) -> Path:
         place = self._place(key)
@@ -198,8 +226,11 @@ def _is_intact(path: Path, key: str) -> bool:
         there = {each.relative_to(path).as_posix() for each in _files(path)}
         is_whole = entry["key"] == key and there == named.keys()
         return is_whole and all(_digest(path / name) == digest for name, digest in named.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    except OSError as error:  # too many open files, or a file system that is away
+        msg = f"{path} cannot be read: {error.strerror}; run the same command again"
+        raise InputError(msg) from error
 
 
 def _digest(path: Path) -> str:

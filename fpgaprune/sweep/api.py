@@ -17,7 +17,7 @@ from fpgaprune.sweep.lines import told_of
 from fpgaprune.sweep.pages import keep_recipe, load_plots, pages_in, pages_of, with_command, write_pages
 from fpgaprune.sweep.plan import names, plan
 from fpgaprune.sweep.schedule import Scheduler, wanted
-from fpgaprune.sweep.state import STORE, begun, is_finished, write_logs, write_state
+from fpgaprune.sweep.state import STORE, WORK, begun, is_finished, write_logs, write_state
 from fpgaprune.sweep.table import Table, table_of, write_table
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
     with told_of(asked.path):
         planned, called = plan(asked.points), names(asked.points, asked.axes)  # before anything is written
     store = Store.open(begun(out).resolve() / STORE)
+    store.tidy(*WORK)
     path = out / f"{TABLE}.json"
     if is_finished(out, planned, called) and path.is_file():
         table, pages = Table.from_json(path.read_text(encoding="utf-8")), pages_in(out)

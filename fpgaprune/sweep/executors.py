@@ -6,7 +6,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from fpgaprune.processes import pool
+from fpgaprune import tools
+from fpgaprune.processes import end_pool, pool
 from fpgaprune.sweep.worker import Code, Report, run
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class LocalWorkers:
     def start(self, task: Task) -> Future[Report]:
         """Begin a task in a process, in new ones where one of the old ones died."""
         if self._pool is None:
-            self._pool = pool(self.most)
+            self._pool = pool(self.most, tools.end_all)
         try:
             return self._pool.submit(run, task, self._store, str(self._root), Code.of(task))
         except BrokenProcessPool:
@@ -103,6 +104,5 @@ class LocalWorkers:
         if pool is None:
             return
         if kill:
-            for process in list((pool._processes or {}).values()):  # public from Python 3.14 on
-                process.kill()
+            end_pool(pool)
         pool.shutdown(wait=True, cancel_futures=True)

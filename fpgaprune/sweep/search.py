@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
+from fpgaprune.errors import InputError
 from fpgaprune.report import point_of
 from fpgaprune.sim import ProjectFolder
 from fpgaprune.store import Store, room
@@ -17,12 +21,12 @@ from fpgaprune.sweep.recipe import Point, recipe_of
 from fpgaprune.sweep.schedule import LAST, Scheduler, wanted
 from fpgaprune.sweep.space import value_of
 from fpgaprune.sweep.stages import INFEASIBLE, PROJECT
-from fpgaprune.sweep.state import STORE, begun
+from fpgaprune.sweep.state import STORE, WORK, begun, write_logs
 from fpgaprune.sweep.study import Study
 from fpgaprune.sweep.table import Outcome, Table, table_of, write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from fpgaprune.sweep.api import Where
@@ -56,20 +60,33 @@ def search(asked: Search, out: Path, where: Where, watch: Watch) -> Searched:
     A call with the same folder goes on where an interrupted one stopped, also with more trials.
 
     Raises:
-        InputError: the folder is another's or holds a search of another recipe, or it cannot be written.
+        InputError: the folder is another's, holds a search of another recipe or one that runs, or cannot be written.
         ToolError: Optuna is not installed.
     """
     with told_of(asked.path):
         plan([Point(asked.first, recipe_of(asked.tables, asked.first))])  # before anything is written
     store = Store.open(begun(out).resolve() / STORE)
+    store.tidy(*WORK)
     limits = asked.tables.get("sweep", {}).get("limits", {})
     with room(out), working(where.workers(store, limits)) as workers:
         keep_recipe(asked.path, out)
         look = _Look(asked, out, store, workers, watch)
-        study = Study(asked, out / DATABASE)
-        while (left := asked.trials - len(study.done())) > 0:
-            look.go_on(study, min(left, asked.at_once or max(1, workers.count)))
-        return look.written(study.done())
+        with _alone(out):
+            study = Study(asked, out / DATABASE)
+            while (left := asked.trials - len(study.done())) > 0:
+                look.go_on(study, min(left, asked.at_once or max(1, workers.count)))
+            return look.written(study.done())
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep all other searches out of a folder, which would take the trials of this one for interrupted ones."""
+    try:
+        with FileLock(out / f"{DATABASE}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        msg = f"another search works in {out}; wait for its end, or choose another folder"
+        raise InputError(msg) from error
 
 
 @dataclass(frozen=True)
@@ -142,7 +159,9 @@ class _Look:
 
     def _performed(self, trials: Sequence[Trial]) -> list[Outcome]:
         planned = plan(list(map(self._point, trials)))
-        return self._outcomes(trials, planned, self.out / TRIALS, self._run(planned, LAST))
+        failed = self._run(planned, LAST)
+        write_logs(self.out, planned, [trial.name for trial in trials], failed)
+        return self._outcomes(trials, planned, self.out / TRIALS, failed)
 
     def _outcomes(
         self, trials: Sequence[Trial], planned: Sequence[Planned], folder: Path, failed: Mapping[str, Report]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,26 @@ if TYPE_CHECKING:
     from fpgaprune.sweep.worker import Report
 
 STATE, STORE, FAILURES = "sweep.json", "store", "failures"
+WORK = ("training", "running")
+"""Folders of the store for what stages keep of their work until its end."""
+
 SCHEMA = "fpgaprune-sweep-state-1"
+
+
+class _UnreadableError(InputError):
+    """A state that is missing or damaged, which a sweep writes anew."""
 
 
 def begun(out: Path) -> Path:
     """Return the folder of a sweep, made where it is not there.
 
     Raises:
-        InputError: it holds something else, or cannot be made.
+        InputError: it holds something else or what another version wrote, or cannot be made.
     """
-    if not (out / STATE).is_file():
+    if (out / STATE).is_file():
+        with suppress(_UnreadableError):
+            _read(out)
+    else:
         if not is_empty(out) and not (out / STATE).is_file():  # another process may have begun meanwhile
             msg = f"{out} is no folder of a sweep: it has no {STATE}; choose another one"
             raise InputError(msg)
@@ -62,7 +73,7 @@ def is_finished(out: Path, planned: Sequence[Planned], called: Sequence[str]) ->
     """Return whether everything was written before, from the same results by the same code; no state is none."""
     try:
         finished = _read(out)["finished"]
-    except InputError:
+    except _UnreadableError:
         return False
     return finished is not None and bool(finished == identity(planned, called))
 
@@ -73,7 +84,7 @@ def write_logs(
     """Write the log of each point that failed and remove those of points that no longer do; return them by name."""
     found: dict[str, Path] = {}
     for each, name in zip(planned, called, strict=True):
-        path = out / FAILURES / f"{identifier(name)}.log"
+        path = out / FAILURES / f"{_log_name(name)}.log"
         report = report_of(each, failed)
         if report is None:
             path.unlink(missing_ok=True)
@@ -81,6 +92,11 @@ def write_logs(
             write_text(path, f"{name}\n\n{report.log}")
             found[name] = path
     return found
+
+
+def _log_name(name: str) -> str:
+    """Return a name for a file that no other point's has: identifiers are cut, and lose signs."""
+    return f"{identifier(name)}-{key_of({'name': name})[:8]}"
 
 
 def report_of(planned: Planned, failed: Mapping[str, Report]) -> Report | None:
@@ -117,7 +133,7 @@ def status(out: Path) -> Status:
     there = Counter(stage for key, stage in keys.items() if store.has(key))
     stages = {stage: (there[stage], count) for stage, count in Counter(keys.values()).items()}
     logs = {path.stem for path in (out / FAILURES).glob("*.log")}
-    failed = tuple(point["name"] for point in data["points"] if identifier(point["name"]) in logs)
+    failed = tuple(point["name"] for point in data["points"] if _log_name(point["name"]) in logs)
     return Status(len(data["points"]), done, stages, tuple(running), failed)
 
 
@@ -128,10 +144,10 @@ def _read(out: Path) -> dict[str, Any]:
         schema = data["schema"]
     except OSError as error:
         msg = f"{out} is no folder of a sweep: {path.name} cannot be read: {error.strerror}"
-        raise InputError(msg) from error
+        raise _UnreadableError(msg) from error
     except (ValueError, KeyError, TypeError) as error:
         msg = f"{path} is damaged: {error}; run the sweep again, which keeps all results"
-        raise InputError(msg) from error
+        raise _UnreadableError(msg) from error
     if schema != SCHEMA:
         msg = f"{path} has schema {schema!r}, this version reads {SCHEMA!r}"
         raise InputError(msg)

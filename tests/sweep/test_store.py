@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -82,6 +84,37 @@ def test_damaged_entry_is_thrown_away_and_made_anew(tmp_path, damage):
     assert not list((store.folder / "trash").iterdir())
 
 
+def test_entry_that_cannot_be_read_now_is_not_damaged(tmp_path, monkeypatch):
+    store = Store.open(tmp_path / "store")
+    entry = store.made(KEY, _write("one"))
+
+    def fail(path):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    with monkeypatch.context() as failing:
+        failing.setattr("fpgaprune.store._digest", fail)
+        with pytest.raises(InputError, match="cannot be read: Too many open files"):
+            store.get(KEY)
+    assert store.get(KEY) == entry
+
+
+def test_entry_that_was_mended_meanwhile_is_not_thrown_away(tmp_path, monkeypatch):
+    store = Store.open(tmp_path / "store")
+    _edit(store.made(KEY, _write("one")))
+    lock = Store.lock
+
+    @contextmanager
+    def mending(self, key):
+        with lock(self, key):
+            (self._place(key) / "inner" / "file").write_text("one")
+            yield
+
+    monkeypatch.setattr(Store, "lock", mending)
+    found = store.get(KEY)
+    assert found is not None
+    assert (found / "inner" / "file").read_text() == "one"
+
+
 def test_entry_of_another_key_is_damaged(tmp_path):
     store, other = Store.open(tmp_path / "store"), key_of({"b": 1})
     entry = store.made(KEY, _write("one"))
@@ -130,6 +163,19 @@ def test_killed_process_leaves_no_entry_and_no_lock(tmp_path):
     assert not store.is_locked(KEY)
     assert store.get(KEY) is None
     assert store.made(KEY, _write("one")).is_dir()
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    store, other = Store.open(tmp_path / "store"), key_of({"b": 1})
+    entry = store.made(KEY, _write("one"))
+    for name in (f"making/{KEY[:16]}.x", f"making/{other[:16]}.x", f"training/{KEY}", f"training/{other}", "trash/x"):
+        (store.folder / name).mkdir(parents=True)
+    os.utime(store.folder / "trash" / "x", (0, 0))
+    with store.lock(other):
+        store.tidy("training")
+    left = {path.relative_to(store.folder).as_posix() for path in store.folder.glob("[mt]*/*")}
+    assert left == {f"making/{other[:16]}.x", f"training/{other}"}  # one is being made, the other not finished
+    assert store.get(KEY) == entry
 
 
 def test_newer_store_is_refused(tmp_path):
