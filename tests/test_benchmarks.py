@@ -206,7 +206,7 @@ def test_every_benchmark_is_in_the_readme():
 
 def test_budget_boards(tmp_path):
     results = quick("budget_boards", tmp_path / "out.json")
-    tight, usual = results["runs"]
+    usual, tight = results["runs"]
     assert tight["fits"]
     assert usual["fits"]
     assert tight["command"].startswith("fpgaprune prune --model budget_boards:tiny")
