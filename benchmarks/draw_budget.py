@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     Runs = list[dict[str, Any]]
 
+MARGIN = 2
+"""Per cent below the lowest accuracy from which the axis goes to 100."""
+
 HERE = Path(__file__).parent
 BUDGETS = {"usual": "usual budget"}
 
@@ -46,6 +49,7 @@ def main() -> None:
 
 
 def _accuracy(place: Axes, groups: Sequence[Runs]) -> None:
+    low = 100 * min(run[name] for runs in groups for run in runs for name in ("dense_accuracy", "accuracy")) - MARGIN
     for row, runs in enumerate(groups):
         for run in runs:
             first = row == 0 and run is runs[0]
@@ -56,9 +60,9 @@ def _accuracy(place: Axes, groups: Sequence[Runs]) -> None:
         shares = [100 * run["sparsity"] for run in runs]
         told = f"{min(shares):.0f}" if max(shares) - min(shares) < 1 else f"{min(shares):.0f} to {max(shares):.0f}"
         place.annotate(
-            f"{told} % pruned", (0, row), xytext=(4, 8), textcoords="offset points", fontsize=8, color="0.35"
+            f"{told} % pruned", (low, row), xytext=(4, 8), textcoords="offset points", fontsize=8, color="0.35"
         )
-    place.set(xlim=(0, 103), xlabel="accuracy of the integers (%)")
+    place.set(xlim=(low, 100), xlabel="accuracy of the integers (%)")
     _finish(place)
 
 
