@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.prune.data import ArrayBatches
 from fpgaprune.prune.seeding import local_seed
 from fpgaprune.prune.snapshot import tensors_of
-from fpgaprune.prune.written import written_digest
+from fpgaprune.prune.written import add_tensor, without_addresses, written_digest
 from fpgaprune.several import as_tuple
 from fpgaprune.version import __version__
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from fpgaprune.prune.data import Batch, Data
     from fpgaprune.prune.training.trainer import Means
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-
 
 def model_digest(model: nn.Module) -> str:
     """Return the digest of the modules of ``model`` and of their code, of its tensors, and of what may be trained.
@@ -33,7 +30,7 @@ def model_digest(model: nn.Module) -> str:
     Raises:
         InputError: the model keeps extra state that is no tensor.
     """
-    digest = hashlib.sha256(_ADDRESS.sub("", str(model)).encode())
+    digest = hashlib.sha256(without_addresses(str(model)).encode())
     for name in model.state_dict():
         if name.rpartition(".")[2] == "_extra_state":
             msg = f"the model keeps the extra state {name!r}, which no checkpoint can hold"
@@ -50,7 +47,7 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
         digest.update(f"{name}\n".encode())
-        _add(digest, tensor)
+        add_tensor(digest, tensor)
     return digest.hexdigest()
 
 
@@ -90,9 +87,4 @@ def _parts(data: Data) -> Iterator[tuple[str, Iterable[Batch], Callable[[], Iter
 def _add_batch(digest: Any, batch: Batch) -> None:  # noqa: ANN401  # hashlib has no public type for it
     for values in batch:
         for tensor in as_tuple(values):
-            _add(digest, tensor)
-
-
-def _add(digest: Any, tensor: Tensor) -> None:  # noqa: ANN401  # as above
-    digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
-    digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            add_tensor(digest, tensor)

@@ -29,6 +29,17 @@ _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 _SCALARS = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 
 
+def without_addresses(text: str) -> str:
+    """Return a text of Python without addresses in memory, which differ from run to run."""
+    return _ADDRESS.sub("", text)
+
+
+def add_tensor(digest: Any, tensor: torch.Tensor) -> None:  # noqa: ANN401  # hashlib's digests have no public type
+    """Add the type, the shape and the values of a tensor to a digest."""
+    digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+    digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+
+
 def written_digest(model: nn.Module) -> str:
     """Return the digest of plain attributes and of the files of all code of a model, with what they import around them.
 
@@ -52,7 +63,7 @@ class _Written:
         self._seen: dict[int, object] = {}
 
     def put(self, *words: object) -> None:
-        self.digest.update(_ADDRESS.sub("", f"{words}\n").encode())
+        self.digest.update(without_addresses(f"{words}\n").encode())
 
     def module(self, name: str, module: nn.Module) -> None:
         self.put(name)
@@ -81,8 +92,7 @@ class _Written:
     def _parts(self, value: Any) -> None:  # noqa: ANN401  # as above
         match value:
             case torch.Tensor():
-                self.put(value.dtype, tuple(value.shape))
-                self.digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+                add_tensor(self.digest, value)
             case np.ndarray() | np.generic() if not value.dtype.hasobject:
                 self.put(value.dtype, value.shape)
                 self.digest.update(value.tobytes())
