@@ -105,7 +105,7 @@ def test_what_is_done_is_not_done_again(net, data, begun):
 def killed(tmp_path_factory):
     """Return the folder of runs in processes of their own, and how each of them ended."""
     folder = tmp_path_factory.mktemp("killed")
-    moments = ["step 2", "before 1", "after 1", "before 4", "step 8", "seconds 0.3", "after 3", "step 15"]
+    moments = ["step 2", "before 1", "after 1", "before 4", "step 8", "seconds 0.05", "after 3", "step 15"]
     script = Path(__file__).with_name("interrupted.py")
     command = [sys.executable, str(script), str(folder), *moments]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
