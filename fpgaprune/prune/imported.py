@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 KNOWN = frozenset({"builtins", "fpgaprune", "torch"})
 """Packages whose code is told by a version, or by a digest of its own."""
@@ -23,15 +23,23 @@ def root_of(file: Path, module: str) -> Path:
     return file.parents[min(depth, len(file.parents) - 1)]
 
 
-def reached(files: Mapping[Path, Path]) -> set[Path]:
-    """Return files, each given with the folder that its imports begin at, and all that they import from there."""
+def imported_files(path: Path, root: Path) -> Iterable[Path]:
+    """Return the files that a file imports from the folder that its imports begin at."""
+    return (file for name in _imported(path, root) for file in files_of(name, root))
+
+
+def reached(files: Mapping[Path, Path], imports: Callable[[Path, Path], Iterable[Path]] = imported_files) -> set[Path]:
+    """Return files, each given with the folder that its imports begin at, and all that they import from there.
+
+    ``imports`` does what `imported_files` does.
+    """
     found: set[Path] = set()
     waiting = list(files.items())
     while waiting:
         path, root = waiting.pop()
         if path not in found and path.is_file():
             found.add(path)
-            waiting += [(file, root) for name in _imported(path, root) for file in _files_of(name, root)]
+            waiting += [(file, root) for file in imports(path, root)]
     return found
 
 
@@ -57,7 +65,7 @@ def _named(node: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[str, ...]]
             pass
 
 
-def _files_of(name: tuple[str, ...], root: Path) -> Iterator[Path]:
+def files_of(name: tuple[str, ...], root: Path) -> Iterator[Path]:
     """Return the files of a module and of the packages around it; a name in a module is that module's."""
     for depth in range(1, len(name) + 1):
         folder = root.joinpath(*name[:depth])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpgaprune.paths import resource
+from fpgaprune.prune.imported import files_of, reached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,17 +62,15 @@ def _is_data(path: Path) -> bool:
 
 
 def _reached(modules: tuple[str, ...]) -> set[Path]:
-    found: set[Path] = set()
-    waiting = [path for name in modules for path in _files_of(name)]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting += [each for name in _imported(path) for each in _files_of(name)]
-    return found
+    return reached({path: _ROOT.parent for name in modules for path in _files_of(name)}, _imported_files)
 
 
 @cache
+def _imported_files(path: Path, _root: Path) -> frozenset[Path]:
+    """Return the files of this package that one of them imports."""
+    return frozenset(file for name in _imported(path) for file in _files_of(name))
+
+
 def _imported(path: Path) -> frozenset[str]:
     """Return the modules of this package that a file imports, anywhere in it; a parser would take a second for all."""
     names: set[str] = set()
@@ -82,10 +81,5 @@ def _imported(path: Path) -> frozenset[str]:
 
 @cache
 def _files_of(name: str) -> tuple[Path, ...]:
-    """Return the file of a module and those of the packages around it, nothing where the name is no module's."""
-    folder = _ROOT.parent.joinpath(*name.split("."))
-    for file in (folder.with_suffix(".py"), folder / "__init__.py"):
-        if file.is_file():
-            parents = [parent / "__init__.py" for parent in file.parents if parent.is_relative_to(_ROOT)]
-            return (file, *(parent for parent in parents if parent.is_file()))
-    return ()
+    """Return the files of a module, or of what has a name in one, and of the packages around it."""
+    return tuple(files_of(tuple(name.split(".")), _ROOT.parent))
