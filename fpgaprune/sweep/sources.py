@@ -17,13 +17,9 @@ if TYPE_CHECKING:
     from fpgaprune.prune import Data
 
 
+@cache
 def data_of(spec: str) -> tuple[Data, str]:
     """Return the data that an import string names, built once in a process, and its digest."""
-    return _data_of(spec)
-
-
-@cache
-def _data_of(spec: str) -> tuple[Data, str]:
     import_object(spec)  # what a module does when it is imported, such as seeding, happens once and before
     with local_seed(0):
         data = pruning.build_data(spec)
