@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
-from fpgaprune.paths import write_text
+from fpgaprune.paths import read_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +36,7 @@ def read_commands(folder: Path) -> tuple[tuple[str, ...], ...]:
     path = folder / NAME
     if not path.is_file():
         return ()
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        msg = f"{path} is damaged: {error}; delete it"
-        raise InputError(msg) from error
+    found = read_json(path)
     if not isinstance(found, list) or not all(map(_is_command, found)):
         msg = f"{path} must be a list of commands, each a list of arguments; delete it"
         raise InputError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
@@ -153,6 +154,20 @@ def write_text(path: Path, text: str) -> None:
     """
     with fresh_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> object:
+    """Return what a file of JSON holds that can be done without.
+
+    Raises:
+        InputError: the file cannot be read, or holds no JSON.
+    """
+    try:
+        found: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        msg = f"{path} is damaged: {error}; delete it"
+        raise InputError(msg) from error
+    return found
 
 
 def refuse_overlap(out: Path, source: Path) -> None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
+from fpgaprune.paths import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +50,7 @@ def read_versions(folder: Path) -> Mapping[str, str]:
     path = folder / NAME
     if not path.is_file():
         return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        msg = f"{path} is damaged: {error}; delete it"
-        raise InputError(msg) from error
+    found = read_json(path)
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         msg = f"{path} must map libraries to versions; delete it"
         raise InputError(msg)
