@@ -1,4 +1,4 @@
-"""What the benchmarks share: the command line, parts in processes of their own, stages, and the JSON.
+"""What the benchmarks share: the command line, parts in processes of their own, stages, the JSON, and pictures of it.
 
 CPU seconds are told beside wall seconds: on a machine that does other work, only they compare.
 """
@@ -22,8 +22,25 @@ from unittest import mock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from matplotlib.figure import Figure
+
 MEASURE = Path(__file__).with_name("measure.py")
 PACKAGES = ("fpgaprune", "hls4ml", "numpy", "torch")
+
+
+def stored(name: str) -> dict[str, Any]:
+    """Return the results of a benchmark that are kept beside this file."""
+    text = MEASURE.with_name("results").joinpath(f"{name}.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)["results"]
+    return found
+
+
+def draw(figure: Figure, name: str) -> None:
+    """Write a picture into the documentation; the same figure gives the same bytes."""
+    from matplotlib import rc_context
+
+    with rc_context({"svg.hashsalt": "fpgaprune"}):
+        figure.savefig(MEASURE.parents[1] / "docs" / f"{name}.svg", metadata={"Date": None})
 
 
 def main(

@@ -7,30 +7,26 @@ reads results/criteria.json beside this file and writes docs/criteria.svg.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from common import draw, stored
 
 mpl.use("svg")
-mpl.rcParams["svg.hashsalt"] = "fpgaprune"
-from matplotlib import pyplot as plt  # noqa: E402  # after the choice of what it draws with
+from matplotlib import pyplot as plt  # after the choice of what it draws with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
 
-HERE = Path(__file__).parent
 TITLES = {"mlp": "MLP, 64-96-48-10", "cnn": "CNN, 12 and 24 channels"}
 CHANCE = 10
 
 
 def main() -> None:
     """Draw one row for each network, one column for each sparsity, at once and step by step."""
-    stored = json.loads((HERE / "results" / "criteria.json").read_text(encoding="utf-8"))
-    results = stored["results"]
+    results = stored("criteria")
     cases: list[dict[str, Any]] = results["cases"]
     columns = sorted({(case["steps"], case["sparsity"]) for case in cases})
     names = list(dict.fromkeys(case["criterion"] for case in cases))
@@ -47,7 +43,7 @@ def main() -> None:
     places[0][0].invert_yaxis()
     meaning = "accuracy (%), mean of the seeds, from the lowest to the highest"
     figure.supxlabel(f"{meaning}; orange: the best; dashed: unpruned; dotted: chance", fontsize=9.5)
-    figure.savefig(HERE.parent / "docs" / "criteria.svg", metadata={"Date": None})
+    draw(figure, "criteria")
 
 
 def _dots(place: Axes, cases: Sequence[Mapping[str, Any]], dense: float) -> None:

@@ -7,16 +7,14 @@ reads results/frontier.json and results/peer_pquant.json beside this file and wr
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from common import draw, stored
 
 mpl.use("svg")
-mpl.rcParams["svg.hashsalt"] = "fpgaprune"
-from matplotlib import pyplot as plt  # noqa: E402  # after the choice of what it draws with
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: E402  # as above
+from matplotlib import pyplot as plt  # after the choice of what it draws with
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # as above
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 SHOWN = 0.07
 """Accuracy below the best that is drawn; what lost more is of no use."""
 
-HERE = Path(__file__).parent
 TITLES = {"mnist14": "MNIST, 14 x 14 pixels of 4 bits, 196-64-32-10", "vowels": "JapaneseVowels, 96-32-16-9"}
 LABELS = {
     "magnitude": "magnitude pruning, 6-bit training",
@@ -44,7 +41,7 @@ PEERS = {
 
 def main() -> None:
     """Draw one row for each data set."""
-    points, peers = (_points(name) for name in ("frontier", "peer_pquant"))
+    points, peers = stored("frontier")["points"], stored("peer_pquant")["points"]
     datasets = list(dict.fromkeys(point["dataset"] for point in points))
     figure, places = plt.subplots(
         len(datasets), 2, figsize=(10, 4 * len(datasets)), layout="constrained", squeeze=False, sharey="row"
@@ -56,13 +53,7 @@ def main() -> None:
         row[0].set(title=TITLES[dataset], ylabel="accuracy of the integers", xlabel="adder bits (estimate)")
         row[1].set(xlabel="LUT (estimate; crosses: open-synthesis, one seed)")
     figure.legend(*places[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(HERE.parent / "docs" / "frontier.svg", metadata={"Date": None})
-
-
-def _points(name: str) -> list[dict[str, Any]]:
-    results = json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))["results"]
-    found: list[dict[str, Any]] = results["points"]
-    return found
+    draw(figure, "frontier")
 
 
 def _curves(

@@ -226,7 +226,7 @@ def drawn(name, results, place):
     """Draw stored results in a folder of their own; return what is written there and in the documented picture."""
     (place / "benchmarks" / "results").mkdir(parents=True)
     (place / "docs").mkdir()
-    for part in (f"draw_{name}.py", f"results/{results}.json"):
+    for part in ("common.py", f"draw_{name}.py", f"results/{results}.json"):
         shutil.copy(BENCHMARKS / part, place / "benchmarks" / part)
     subprocess.run([sys.executable, place / "benchmarks" / f"draw_{name}.py"], check=True)
     pictures = [folder / "docs" / f"{name}.svg" for folder in (place, BENCHMARKS.parent)]
