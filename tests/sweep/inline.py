@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 
 from fpgaprune.sweep.worker import Code, run
@@ -55,3 +56,11 @@ class Here:
         from pathlib import Path
 
         return Inline(store, Path.cwd(), limits)
+
+
+def until(fact):
+    """Wait for something to become true, which it does on a busy machine as well."""
+    deadline = time.monotonic() + 120
+    while not fact() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert fact()

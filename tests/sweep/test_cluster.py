@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import suppress
 
 import pytest
@@ -16,7 +15,7 @@ from fpgaprune.errors import InputError
 from fpgaprune.store import Store
 from fpgaprune.sweep.schedule import Scheduler
 from fpgaprune.sweep.task import Task
-from tests.sweep.inline import Quiet
+from tests.sweep.inline import Quiet, until
 
 distributed = pytest.importorskip("distributed")
 
@@ -67,16 +66,9 @@ def cluster(place, monkeypatch):
         process.wait(30)
 
 
-def _until(fact):
-    deadline = time.monotonic() + 60
-    while not fact() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert fact()
-
-
 def test_task_that_kills_its_workers_fails_alone(cluster):
     workers, _ = cluster
-    _until(lambda: workers.count)
+    until(lambda: workers.count)
     task = _task("deadly")
     assert workers.lacking(Task("synthesise", {}, resources={"licences": 1})).startswith("no worker has licences=1;")
     assert workers.lacking(task) == ""
@@ -88,7 +80,7 @@ def test_scheduler_that_is_lost_is_told(cluster, place):
     workers, scheduler = cluster
     task = _task("endless")
     future = workers.start(task)
-    _until((place / "begun").exists)
+    until((place / "begun").exists)
     scheduler.kill()
     with pytest.raises(InputError, match=r"is lost; start one .* what is finished is kept"):
         future.result(60)

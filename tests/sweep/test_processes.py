@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,16 +14,9 @@ from fpgaprune import tools
 from fpgaprune.processes import end_pool, pool
 from fpgaprune.sweep import Where, read, sweep
 from tests.sweep.conftest import RECIPE
-from tests.sweep.inline import Here, Quiet
+from tests.sweep.inline import Here, Quiet, until
 
 COMMAND = [sys.executable, "-c", "import sys; from fpgaprune.cli import main; sys.argv[0] = 'fpgaprune'; main()"]
-
-
-def _until(fact):
-    deadline = time.monotonic() + 120
-    while not fact() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert fact()
 
 
 def _is_alive(pid):
@@ -39,12 +31,12 @@ def test_tools_end_with_the_processes_that_run_them(tmp_path):
     workers = pool(1, tools.end_all)
     script = "echo $$ > pid.new; mv pid.new pid; sleep 300"
     workers.submit(tools.run, ["bash", "-c", script], cwd=tmp_path, timeout_s=600)
-    _until((tmp_path / "pid").exists)
+    until((tmp_path / "pid").exists)
     pid = int((tmp_path / "pid").read_text())
     assert _is_alive(pid)
     end_pool(workers)
     workers.shutdown(wait=True, cancel_futures=True)
-    _until(lambda: not _is_alive(pid))
+    until(lambda: not _is_alive(pid))
 
 
 @pytest.mark.needs("g++", "make")
@@ -67,7 +59,7 @@ def test_sweep_survives_the_end_of_its_processes_and_its_own(recipe, place):
     command = [*COMMAND, "sweep", "recipe.toml", "--out", "own", "--jobs", "2"]
     entries = place / "own" / "store" / "entries"
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    _until(lambda: len(list(entries.glob("*/*"))) >= 2)
+    until(lambda: len(list(entries.glob("*/*"))) >= 2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     there = {entry: entry.stat().st_mtime_ns for entry in entries.glob("*/*")}
