@@ -31,6 +31,7 @@ LABELS = {
     "neurons": "neurons, 6-bit training",
     "widths": "trained widths, EBOPs",
     "digits": "digits saved in training",
+    "neurons, digits": "a quarter of the neurons and digits",
 }
 PEERS = {
     "hgq": "PQuantML's HGQ, same estimate (hollow: alkaid's count)",

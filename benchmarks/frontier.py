@@ -40,12 +40,20 @@ METHODS: dict[str, dict[str, list[float]]] = {
     "widths": {"mnist14": [50_000, 25_000, 12_000, 8_000, 6_000, 4_500], "vowels": [24_000, 12_000, 6_000, 3_000]},
     "digits": {
         "mnist14": [30_000, 20_000, 12_000, 8_000, 6_500, 5_000, 4_000, 3_500, 3_000],
-        "vowels": [10_000, 6_000, 3_500, 2_500, 1_800, 1_500, 1_250, 1_000],
+        "vowels": [10_000, 6_000, 3_500, 2_500, 1_800, 1_500, 1_350, 1_250, 1_200, 1_000],
     },
+    "neurons, digits": {"mnist14": [30_000, 20_000], "vowels": [10_000]},
 }
+STEPS = 5
+"""In which weights or neurons are removed."""
+
+OURS = ("digits", "neurons, digits")
+FEWER_NEURONS = 0.25
+"""The share of the neurons that is removed where neurons and digits are."""
+
 TRAINING = {"learning_rate": 5e-3, "weight_decay": 5e-4}
-ACTIVATION_BITS = {"digits": 4}
-"""Of the results of layers, else 6; widths are trained down from there."""
+ACTIVATION_BITS = 4
+"""Of the results of layers where digits alone are saved, else 6; widths are trained down from there."""
 
 QUICK_METHODS = {"magnitude": [0.5], "digits": [8_000]}
 
@@ -76,7 +84,7 @@ def whole(quick: bool) -> dict[str, Any]:
             "12 coefficients, 6 bits, 270/370",
             "networks": {name: each["sizes"] for name, each in DATASETS.items()},
             "epochs": {name: 3 * each["epochs"] for name, each in DATASETS.items()},
-            "activation_bits": "4 where digits are saved, else 6; where widths are trained, they go down from 6",
+            "activation_bits": "4 where digits alone are saved, else 6; where widths are trained, they go down from 6",
             "metric": "accuracy of the integers on the test part, in the last epoch",
             "adder_bits": "of the adder graphs of the generated design (estimate)",
             "lut": "of the generated design with the strategy adders: estimate, and open synthesis for one seed where "
@@ -109,16 +117,16 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 def _ratios(points: Sequence[Mapping[str, Any]], dataset: str) -> list[dict[str, Any]]:
     """Return for each point of another method the cheapest of ours that is as accurate, and what it takes of it."""
-    ours = [point for point in points if (point["dataset"], point["method"]) == (dataset, "digits")]
+    ours = [point for point in points if point["dataset"] == dataset and point["method"] in OURS]
     found = []
     for point in points:
-        if point["dataset"] != dataset or point["method"] == "digits":
+        if point["dataset"] != dataset or point["method"] in OURS:
             continue
         least = point["accuracy"]["mean"] - NEAR
         equal = [each for each in ours if each["accuracy"]["mean"] >= least]
         best = min(equal, key=lambda each: float(each["adder_bits"]["mean"])) if equal else None
         found.append(
-            {"method": point["method"], "setting": point["setting"], "ours": None if best is None else best["setting"]}
+            {"method": point["method"], "setting": point["setting"], "ours": best and [best["method"], best["setting"]]}
             | {name: None if best is None else _share(best, point, name) for name in ("adder_bits", "lut_estimate")}
         )
     return found
@@ -181,7 +189,7 @@ def _pruned(
     from fpgaprune.quantise import QuantiseRecipe, quantise
 
     train(model, data, _settings(epochs, seed), progress=False)
-    steps = 1 if structure == "2:4" else 5
+    steps = 1 if structure == "2:4" else STEPS
     recipe = {"criterion": "magnitude", "structure": structure, "seed": seed, "steps": steps}
     recipe |= {"schedule": "one-shot" if steps == 1 else "cubic", "fine_tune": _settings(-(-epochs // steps), seed)}
     pruned = prune(model, data, PruneRecipe(setting, **recipe), progress=False)
@@ -190,19 +198,33 @@ def _pruned(
 
 
 def _compressed(
-    model: nn.Module, data: Data, setting: float, seed: int, epochs: int, dataset: str, *, saving: str, cost: str
+    model: nn.Module,
+    data: Data,
+    setting: float,
+    seed: int,
+    epochs: int,
+    dataset: str,
+    *,
+    saving: str,
+    cost: str,
+    neurons: float = 0.0,
 ) -> QuantisedModel:
-    """A third of the epochs dense, the rest in fixed point while digits or bits are saved."""
-    from fpgaprune.prune import train
+    """A third of the epochs dense, the rest in fixed point while digits or bits are saved; neurons go in between."""
+    from fpgaprune.prune import PruneRecipe, prune, train
     from fpgaprune.quantise import Compression, QuantiseRecipe, quantise
 
-    settle = min(5, epochs)
+    settle, left = min(5, epochs), 2 * epochs
     train(model, data, _settings(epochs, seed), progress=False)
-    activation = ACTIVATION_BITS.get(saving, 6)
+    fewer = model
+    if neurons:
+        pruning = _settings(-(-left // (3 * STEPS)), seed)
+        recipe = PruneRecipe(neurons, structure="channels", schedule="cubic", steps=STEPS, fine_tune=pruning, seed=seed)
+        fewer, left = prune(model, data, recipe, progress=False), left - STEPS * pruning.epochs
+    activation = ACTIVATION_BITS if saving == "digits" and not neurons else 6
     bits = {"weight_bits": 8, "activation_bits": activation, "input_bits": DATASETS[dataset]["input_bits"]}
     compress = Compression(saving, cost, budget=setting, settle=settle)
-    recipe = QuantiseRecipe(**bits, fine_tune=_settings(2 * epochs - settle, seed), compress=compress)
-    return quantise(model, data, recipe, progress=False)
+    quantising = QuantiseRecipe(**bits, fine_tune=_settings(max(left - settle, 1), seed), compress=compress)
+    return quantise(fewer, data, quantising, progress=False)
 
 
 TRAININGS: dict[str, Callable[..., QuantisedModel]] = {
@@ -211,6 +233,7 @@ TRAININGS: dict[str, Callable[..., QuantisedModel]] = {
     "neurons": partial(_pruned, structure="channels"),
     "widths": partial(_compressed, saving="widths", cost="ebops"),
     "digits": partial(_compressed, saving="digits", cost="adder-bits"),
+    "neurons, digits": partial(_compressed, saving="digits", cost="adder-bits", neurons=FEWER_NEURONS),
 }
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _HAS_SERVER = sys.platform == "linux"  # elsewhere, libraries of the system do not bear a fork
-_LOADED = ["fpgaprune.sweep.stages", "fpgaprune.frontend.convert", "torch.fx.experimental.symbolic_shapes"]
+_LOADED = [
+    "fpgaprune.sweep.stages",
+    "fpgaprune.frontend.convert",
+    "torch.fx.experimental.symbolic_shapes",
+    "fpgaprune.report.plots",
+]
 """What the server loads, also of what is loaded when it is needed elsewhere: torch and hls4ml take seconds."""
 
 

@@ -199,7 +199,7 @@ def _flag(value: object) -> bool:
 
 
 def _array(values: list[int]) -> IntArray:
-    if not all(type(value) is int for value in values):
+    if not set(map(type, values)) <= {int}:
         msg = "a list of integers is wanted"
         raise InputError(msg)
     big = any(abs(value) >= 1 << 63 for value in (min(values, default=0), max(values, default=0)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fpgaprune.energy.measure import measured
+from fpgaprune.energy.measure import check_samples, keep_trace, measured, read_trace
 from fpgaprune.energy.switching import passing, switching
 from fpgaprune.energy.technology import Costs, costs
 from fpgaprune.energy.values import EnergyEstimate, LayerEnergy, Switching
@@ -29,9 +31,12 @@ def energy(
     folder: ProjectFolder,
     inputs: tuple[IntArray, ...] | None = None,
     *,
+    trace: Path | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
 ) -> EnergyEstimate:
     """Return the estimated energy of an inference, on given inputs (samples, *shape) or on the project's stored ones.
+
+    ``trace`` is what `keep_trace` wrote of the same C++ and the same inputs; without it, it is made here.
 
     Raises:
         InputError: inputs that do not fit the graph, or fewer than two samples.
@@ -40,9 +45,18 @@ def energy(
     """
     lowered = lower(folder.design)
     given = stored_inputs(folder) if inputs is None else inputs
-    words = measured(folder, lowered, given, timeout_s)
-    found = of_words(lowered, words, inputs=STORED if inputs is None else GIVEN)
-    return replace(found, simulated=True, edited=folder.edited())
+    check_samples(folder, given)
+    found = read_trace(trace) if trace else _traced(folder, given, timeout_s)
+    words = measured(folder, lowered, given, found)
+    told = of_words(lowered, words, inputs=STORED if inputs is None else GIVEN)
+    return replace(told, simulated=True, edited=folder.edited())
+
+
+def _traced(folder: ProjectFolder, inputs: tuple[IntArray, ...], timeout_s: float) -> dict[str, IntArray]:
+    with tempfile.TemporaryDirectory(prefix="fpgaprune-") as scratch:
+        path = Path(scratch) / "trace.dat"
+        keep_trace(folder, inputs, path, timeout_s)
+        return read_trace(path)
 
 
 def of_words(lowered: Lowered, words: Words, *, inputs: str) -> EnergyEstimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from fpgaprune.errors import InputError, MismatchError, ToolError
 from fpgaprune.evaluate import check_inputs
 from fpgaprune.fixed import as_mantissas
 from fpgaprune.lower import ForkKernel, Lowered, ScanKernel, layer_of, run
+from fpgaprune.paths import fresh_file
 from fpgaprune.sim.csim import build, executed
 
 if TYPE_CHECKING:
@@ -25,41 +27,59 @@ _LEAST = 2
 """Samples from which something can toggle."""
 
 
-def measured(folder: ProjectFolder, lowered: Lowered, inputs: tuple[IntArray, ...], timeout_s: float) -> Words:
-    """Return the words of every port (samples, beats, size) that a project's C++ computes of inputs (samples, *shape).
-
-    The trace of the C++ has the result of every kernel and must equal what the kernels compute in Python, whose words
-    are returned. Those inside loops are not traced: they are computed in Python from the words that enter the loop.
+def check_samples(folder: ProjectFolder, inputs: tuple[IntArray, ...]) -> None:
+    """Refuse inputs (samples, *shape) of which no switching can be seen.
 
     Raises:
         InputError: inputs that do not fit the graph, or fewer than two samples.
-        ToolError: no compiler, a failed build, a crash, or the time limit.
-        MismatchError: the C++ computes something else than the kernels; the message names the first layer.
     """
-    samples = check_inputs(lowered.design.graph, inputs)
+    samples = check_inputs(folder.design.graph, inputs)
     if samples < _LEAST:
         msg = (
             f"{folder.path}: switching is seen from one input to the next: give at least {_LEAST} samples, "
             f"not {samples}"
         )
         raise InputError(msg)
+
+
+def measured(
+    folder: ProjectFolder, lowered: Lowered, inputs: tuple[IntArray, ...], trace: Mapping[str, IntArray]
+) -> Words:
+    """Return the words of every port (samples, beats, size) that a project's C++ computes of inputs (samples, *shape).
+
+    The trace of the C++ has the result of every kernel and must equal what the kernels compute in Python, whose words
+    are returned. Those inside loops are not traced: they are computed in Python from the words that enter the loop.
+
+    Raises:
+        MismatchError: the C++ computes something else than the kernels; the message names the first layer.
+    """
     words = run(lowered, *inputs)
-    _compare(folder, lowered, words, traced(folder, inputs, timeout_s))
+    _compare(folder, lowered, words, trace)
     return words | inside_loops(lowered, words)
 
 
-def traced(folder: ProjectFolder, inputs: tuple[IntArray, ...], timeout_s: float) -> dict[str, IntArray]:
-    """Return the words (samples, words) of each tensor by its C++ name that the traced testbench of a project writes.
+def keep_trace(
+    folder: ProjectFolder, inputs: tuple[IntArray, ...], path: Path, timeout_s: float, jobs: int | None = None
+) -> None:
+    """Write what the traced testbench of a project computes of inputs (samples, *shape) into a file.
+
+    ``jobs`` compilers run at once, by default as many as there are cores.
 
     Raises:
-        ToolError: no compiler, a failed build, a crash, the time limit, or a trace of something else.
+        InputError: the file cannot be written.
+        ToolError: no compiler, a failed build, a crash, or the time limit.
     """
-    program = build(folder.path, "testbench_trace", timeout_s)
-    with executed(program, "--trace", inputs, timeout_s) as output:
-        return _read(output)
+    program = build(folder.path, "testbench_trace", timeout_s, jobs)
+    with executed(program, "--trace", inputs, timeout_s) as output, fresh_file(path) as target:
+        shutil.copyfile(output, target)
 
 
-def _read(path: Path) -> dict[str, IntArray]:
+def read_trace(path: Path) -> dict[str, IntArray]:
+    """Return the words (samples, words) of each tensor by its C++ name in a file of `keep_trace`.
+
+    Raises:
+        ToolError: it has something else.
+    """
     found: dict[str, list[IntArray]] = {}
     try:
         with path.open(encoding="ascii") as lines:

@@ -73,12 +73,18 @@ _LOWEST_TEXT = 0.06
 def write_plots(compared: Compared, folder: Path) -> tuple[Path, ...]:
     """Write every picture into a folder as PNG and as SVG, each file in one step, and return where they are.
 
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    return tuple(path for write in plot_writers(compared, folder) for path in write())
+
+
+def plot_writers(compared: Compared, folder: Path) -> list[Callable[[], tuple[Path, ...]]]:
+    """Return a function for every picture that writes it into a folder as PNG and as SVG, and returns where they are.
+
     There is a picture of what is known alone: sensitivity, scores, trainings and inputs. Of several comparisons each
     has pictures of its layers, which begin with its board, its clock and its title. There is the frontier alone of
     more than `MOST_GROUPS` comparisons, and of one of more than `MOST_DESIGNS`.
-
-    Raises:
-        InputError: the folder cannot be written.
     """
     every = Comparisons.of(compared)
     drawn: dict[str, Callable[[], Figure]] = {draw.__name__: partial(draw, every) for draw in _of_all(every)}
@@ -88,7 +94,7 @@ def write_plots(compared: Compared, folder: Path) -> tuple[Path, ...]:
         parts = [f"{board}-{clock_ns:g}ns", *([identifier(group.title)] if group.title else []), ""]
         prefix = "-".join(parts) if len(every.groups) > 1 else ""
         drawn |= {f"{prefix}{draw.__name__}": partial(draw, group) for draw in _of_one(group)}
-    return tuple(path for name, draw in drawn.items() for path in _written(draw(), folder, name))
+    return [partial(_write, draw, folder, name) for name, draw in drawn.items()]
 
 
 def _of_all(every: Comparisons) -> Iterator[Callable[[Comparisons], Figure]]:
@@ -114,13 +120,14 @@ def _of_one(group: Comparison) -> Iterator[Callable[[Comparison], Figure]]:
         yield surviving_inputs
 
 
-def _written(figure: Figure, folder: Path, name: str) -> Iterator[Path]:
-    for ending in ("png", "svg"):
-        path = folder / f"{name}.{ending}"
+def _write(draw: Callable[[], Figure], folder: Path, name: str) -> tuple[Path, ...]:
+    figure = draw()
+    paths = tuple(folder / f"{name}.{ending}" for ending in ("png", "svg"))
+    for path in paths:
         with fresh_file(path) as target, rc_context({"svg.hashsalt": "fpgaprune"}):
-            figure.savefig(target, dpi=DPI, metadata={"Date": None} if ending == "svg" else None)
+            figure.savefig(target, dpi=DPI, metadata={"Date": None} if path.suffix == ".svg" else None)
         figure.set_layout_engine(None)  # the places are found; to find them once more takes as long as to draw
-        yield path
+    return paths
 
 
 def frontier(compared: Compared) -> Figure:

@@ -1,6 +1,6 @@
 """Build and run generated C++, and compare it with the definition: folder → Verdict."""
 
-from fpgaprune.sim.csim import DEFAULT_TIMEOUT_S, csim, simulate
+from fpgaprune.sim.csim import DEFAULT_TIMEOUT_S, csim, simulate, stored_inputs
 from fpgaprune.sim.folder import ProjectFolder
 from fpgaprune.sim.verdict import Mismatch, Verdict, read_verdict, store_verdict, to_data
 
@@ -13,5 +13,6 @@ __all__ = [
     "read_verdict",
     "simulate",
     "store_verdict",
+    "stored_inputs",
     "to_data",
 ]

@@ -109,7 +109,7 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
         found = outcomes(planned, called, store, out / DESIGNS, failed, workers)
         table = table_of(found, asked.axes)
         write_table(table, out, TABLE)
-        write_pages(with_command(found, "run" if len(planned) == 1 else "sweep", out), out)
+        write_pages(with_command(found, "run" if len(planned) == 1 else "sweep", out), out, workers)
         if not failed:
             write_state(out, planned, called, finished=True)
     return Swept(table, logs, pages_in(out))

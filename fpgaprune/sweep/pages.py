@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from fpgaprune.paths import write_text
 from fpgaprune.report import Comparison, Comparisons, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from fpgaprune.report import Point
+    from fpgaprune.sweep.executors import Workers
     from fpgaprune.sweep.table import Outcome, Table
 
 _PRUNED = "prune."
@@ -66,7 +68,7 @@ def _told(outcome: Outcome, command: tuple[str, ...]) -> Outcome:
     return replace(outcome, design=replace(design, made=replace(design.made, commands=(command,))))
 
 
-def write_pages(outcomes: Sequence[Outcome], out: Path) -> None:
+def write_pages(outcomes: Sequence[Outcome], out: Path, workers: Workers) -> None:
     """Write the report of all designs into a folder, or one for each kind of numbers; none where there is no design.
 
     Pages of designs that are no longer asked for are removed.
@@ -84,10 +86,14 @@ def write_pages(outcomes: Sequence[Outcome], out: Path) -> None:
     folders = {kind: out if len(kinds) == 1 else out / "reports" / kind for kind in kinds}
     for kind, groups in kinds.items():
         found = (Comparison(tuple(points), title=title) for (_, _, title), points in groups.items())
-        write_report(Comparisons(tuple(found)), folders[kind])
+        write_report(Comparisons(tuple(found)), folders[kind], partial(workers.each, _called))
     for page in pages_in(out):
         if page.parent not in folders.values():
             page.unlink(missing_ok=True)  # another process may remove it, too
+
+
+def _called(write: Callable[[], object]) -> None:
+    write()
 
 
 def _title(settings: Mapping[str, object]) -> str:

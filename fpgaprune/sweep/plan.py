@@ -73,7 +73,7 @@ def _tasks(recipe: Recipe, model: str, data: str) -> Mapping[str, Task]:
     limit: dict[str, object] = {"timeout_s": recipe.csim.timeout_s}
     found.add(Task("simulate", checked, found.keys("generate", "quantise", "samples"), limit))
     if recipe.csim.energy:
-        found.add(Task("energy", {}, found.keys("generate"), limit))
+        found.add(Task("energy", {}, found.keys("generate", "quantise"), limit))
     if recipe.synth is not None:
         tool = recipe.synth
         limit = {"timeout_s": tool.timeout_s or DEFAULT_TIMEOUT_S}

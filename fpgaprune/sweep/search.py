@@ -131,7 +131,7 @@ class _Look:
         found = Searched(table_of(all_of_them, axes), table_of(front, axes))
         write_table(found.trials, self.out, TRIALS)
         write_table(found.front, self.out, FRONT)
-        write_pages(with_command(front, "search", self.out, "--trials", str(self.asked.trials)), self.out)
+        write_pages(with_command(front, "search", self.out, "--trials", str(self.asked.trials)), self.out, self.workers)
         return found
 
     def _point(self, trial: Trial) -> Point:

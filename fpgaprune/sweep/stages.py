@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from fpgaprune import board as boards
 from fpgaprune import energy, flow, sim, vendor, workspace, yosys
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from fpgaprune.store import Store
     from fpgaprune.sweep.task import Task
 
-MODEL, PROJECT, VERDICT, INFEASIBLE = "model", "project", "csim.json", "infeasible.txt"
+MODEL, PROJECT, VERDICT, INFEASIBLE, TRACE = "model", "project", "csim.json", "infeasible.txt", "trace.dat"
 ENERGY = energy.NAME
 REPORTS = FOLDER
 
@@ -67,7 +68,8 @@ def perform(task: Task, store: Store, root: str) -> Path:
             shutil.rmtree(work.checkpoint)
             _STAGES[task.stage](work)
 
-    found = store.made(task.key, make, {"stage": task.stage, "inputs": task.inputs, "needs": task.needs})
+    with threadpool_limits(1):  # of numpy
+        found = store.made(task.key, make, {"stage": task.stage, "inputs": task.inputs, "needs": task.needs})
     shutil.rmtree(_checkpoint(store, task.key), ignore_errors=True)
     return found
 
@@ -191,11 +193,16 @@ def _copied(source: Path) -> Iterator[sim.ProjectFolder]:
 
 
 def _simulate(work: _Work, source: Path) -> None:
-    """Designs whose C++ differs in nothing but comments, as for several boards, are simulated once."""
     same = {stage: work.needs[stage].name for stage in ("quantise", "samples")}
-    read = {"program": _program_digests(source), "samples": work.inputs["samples"], "needs": same, "code": work.code}
-    found = work.store.made(key_of(read), lambda out: _simulated(work, source, out), {"stage": "program"})
+    read = {"samples": work.inputs["samples"], "needs": same}
+    found = _once(work, source, "program", read, lambda out: _simulated(work, source, out))
     shutil.copy(found / VERDICT, work.out / VERDICT)
+
+
+def _once(work: _Work, source: Path, stage: str, read: Mapping[str, object], make: Callable[[Path], None]) -> Path:
+    """Return what designs have in common whose C++ differs in nothing but comments, as for several boards."""
+    key = key_of({"stage": stage, "program": _program_digests(source), "code": work.code, **read})
+    return work.store.made(key, make, {"stage": stage})
 
 
 def _program_digests(source: Path) -> dict[str, str]:
@@ -219,9 +226,13 @@ def _simulated(work: _Work, source: Path, out: Path) -> None:
 
 
 def _energy(work: _Work, source: Path) -> None:
+    found = _once(work, source, "trace", {}, lambda out: _traced(work, source, out))
+    energy.store_energy(energy.energy(sim.ProjectFolder.load(source), trace=found / TRACE), work.out)
+
+
+def _traced(work: _Work, source: Path, out: Path) -> None:
     with _copied(source) as folder:
-        found = energy.energy(folder, timeout_s=work.means["timeout_s"])
-    energy.store_energy(found, work.out)
+        energy.keep_trace(folder, sim.stored_inputs(folder), out / TRACE, work.means["timeout_s"], jobs=1)
 
 
 def _synthesise(work: _Work, source: Path) -> None:

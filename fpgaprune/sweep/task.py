@@ -60,7 +60,7 @@ class Task:
     @property
     def turn(self) -> str | None:
         """What tasks have in common of which one waits for another: designs of one network may be one program."""
-        return self.needs["quantise"] if self.stage == "simulate" else None
+        return f"{self.stage} {self.needs['quantise']}" if self.stage in ("simulate", "energy") else None
 
     @property
     def place(self) -> int:

@@ -11,7 +11,7 @@ import pytest
 from fpgaprune.emit.names import names_of
 from fpgaprune.energy import energy, of_words
 from fpgaprune.energy.estimate import STORED
-from fpgaprune.energy.measure import inside_loops, traced
+from fpgaprune.energy.measure import inside_loops, keep_trace, read_trace
 from fpgaprune.errors import InputError, MismatchError, ToolError
 from fpgaprune.evaluate import trace
 from fpgaprune.fixed import Fixed
@@ -39,11 +39,12 @@ def built(request, tmp_path_factory):
     return ProjectFolder.load(path)
 
 
-def test_the_trace_of_c_simulation_equals_the_interpreter(built):
+def test_the_trace_of_c_simulation_equals_the_interpreter(built, tmp_path):
     lowered = lower(built.design)
     inputs = random_inputs(built.design.graph, 5)
     words, names = run(lowered, *inputs), names_of(lowered)
-    found = traced(built, inputs, 600)
+    keep_trace(built, inputs, tmp_path / "trace.dat", 600)
+    found = read_trace(tmp_path / "trace.dat")
     kernels = [kernel for kernel in lowered.kernels if not isinstance(kernel, ForkKernel)]
     assert found.keys() == {names[kernel.name] for kernel in kernels}
     for kernel in kernels:

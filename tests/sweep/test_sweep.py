@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from fpgaprune import workspace
+from fpgaprune.energy import energy, to_data
 from fpgaprune.errors import InputError
 from fpgaprune.prune.checkpoint import Checkpoint
 from fpgaprune.sim import ProjectFolder, csim
 from fpgaprune.store import Store, about
-from fpgaprune.sweep import Where, read, status, sweep
+from fpgaprune.sweep import Where, read, stages, status, sweep
 from fpgaprune.sweep.sources import model_of
 from tests.sweep.conftest import GRID, MODULE, RECIPE, SEEDING
 from tests.sweep.inline import Here, Quiet
@@ -67,6 +69,33 @@ def test_stages_that_points_share_are_done_once(grid):
     counts = {stage: grid[1].count(stage) for stage in dict.fromkeys(grid[1])}
     assert counts == {"samples": 1, "train": 1, "prune": 2, "quantise": 2, "generate": 4, "simulate": 4}
     assert len(_entries(grid[0] / "out", "program")) == 2  # the C++ for both boards differs in comments alone
+
+
+@pytest.mark.needs("g++", "make")
+def test_energy_of_one_program_on_two_boards_is_counted_on_one_trace(recipe, place):
+    text = RECIPE.replace("samples = 20", "samples = 20\nenergy = true")
+    found, _ = _swept(recipe('[sweep.grid]\ngenerate.board = ["kv260", "pynq-z2"]\n', base=text), place / "out")
+    assert len(_entries(place / "out", "trace")) == 1
+    designs = sorted((place / "out" / "designs").iterdir())
+    alone = tuple(to_data(energy(ProjectFolder.load(folder)))["dynamic_pj"] for folder in designs)
+    assert found.table.column("energy, dynamic") == alone
+    assert alone[0] != alone[1]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_workers_compute_on_one_thread_whatever_the_process_does(recipe, place, monkeypatch, limit):
+    seen = []
+
+    def looked(work):
+        seen.extend(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        samples(work)
+
+    samples = stages._STAGES["samples"]
+    monkeypatch.setattr(stages, "_STAGES", {**stages._STAGES, "samples": looked})
+    with threadpool_limits(limit):
+        _swept(recipe(), place / "out")
+        assert limit in {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+    assert set(seen) == {1}
 
 
 @pytest.mark.needs("g++", "make")
