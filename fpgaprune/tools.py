@@ -99,6 +99,7 @@ def run(
         msg = f"{words[0]} cannot be started: {error.strerror}"
         raise ToolError(msg) from error
     _RUNNING.add(process)
+    guard = _guard(process)
     try:
         out, err = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
@@ -106,8 +107,20 @@ def run(
         raise ToolError(msg) from error
     finally:
         _end(process)
+        _dismiss(guard)
         _RUNNING.discard(process)
     return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def _guard(process: subprocess.Popen[str]) -> subprocess.Popen[bytes]:
+    """Return a shell that kills a program and its children when this process ends in any way: its input ends then."""
+    words = ["sh", "-c", 'read -r _; kill -9 "-$0"', str(process.pid)]
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603  # as above
+
+
+def _dismiss(guard: subprocess.Popen[bytes]) -> None:
+    guard.kill()
+    guard.communicate()
 
 
 def _end(process: subprocess.Popen[str]) -> None:

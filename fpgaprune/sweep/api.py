@@ -100,7 +100,7 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
     place = where if tasks else Where()  # nothing need answer where nothing is left to do
     with room(out), working(place.workers(store, asked.limits)) as workers:
         write_state(out, planned, called, finished=False)
-        keep_recipe(asked.path, out)
+        recipe = keep_recipe(asked.path, out)
         load_plots()
         failed = Scheduler(tasks, workers, watch, keep_going=keep_going).run() if tasks else {}
         logs = write_logs(out, planned, called, failed)
@@ -109,7 +109,7 @@ def sweep(asked: Sweep, out: Path, where: Where, watch: Watch, *, keep_going: bo
         found = outcomes(planned, called, store, out / DESIGNS, failed, workers)
         table = table_of(found, asked.axes)
         write_table(table, out, TABLE)
-        write_pages(with_command(found, "run" if len(planned) == 1 else "sweep", out), out, workers)
+        write_pages(with_command(found, "run" if len(planned) == 1 else "sweep", recipe, out), out, workers)
         if not failed:
             write_state(out, planned, called, finished=True)
     return Swept(table, logs, pages_in(out))

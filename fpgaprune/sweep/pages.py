@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fpgaprune.commands import read_commands, store_commands
 from fpgaprune.paths import write_text
 from fpgaprune.report import Comparison, Comparisons, write_report
+from fpgaprune.store import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ _PRUNED = "prune."
 
 _BOARD = "generate.board"
 
-PAGE, RECIPE = "report.html", "recipe.toml"
+PAGE = "report.html"
 
 
 def load_plots() -> None:
@@ -44,19 +45,26 @@ def pages_of(table: Table) -> int:
     return len(kinds.split("/")) if kinds else 0
 
 
-def keep_recipe(recipe: Path | None, out: Path) -> None:
-    """Keep a copy of a recipe in the folder of what it makes; of one that was read from no file none is kept."""
+def keep_recipe(recipe: Path | None, out: Path) -> Path | None:
+    """Keep a copy of a recipe in the folder of what it makes, and return it; of one that was read from no file none.
+
+    Each recipe has a copy of its own: designs of earlier ones stay in the folder, and name them in their commands.
+    """
     if recipe is None:
-        (out / RECIPE).unlink(missing_ok=True)  # of an earlier one
-    else:
-        write_text(out / RECIPE, recipe.read_text(encoding="utf-8"))
+        return None
+    text = recipe.read_text(encoding="utf-8")
+    kept = out / f"recipe-{key_of({'text': text})[:8]}.toml"
+    write_text(kept, text)
+    return kept
 
 
-def with_command(outcomes: Sequence[Outcome], name: str, out: Path, *options: str) -> list[Outcome]:
-    """Return points whose designs know, and keep, the command that makes them of the recipe that is kept."""
-    if not (out / RECIPE).is_file():
+def with_command(
+    outcomes: Sequence[Outcome], name: str, recipe: Path | None, out: Path, *options: str
+) -> list[Outcome]:
+    """Return points whose designs know, and keep, the command that makes them of a recipe that is kept."""
+    if recipe is None:
         return list(outcomes)
-    return [_told(each, (name, str(out / RECIPE), "--out", str(out), *options)) for each in outcomes]
+    return [_told(each, (name, str(recipe), "--out", str(out), *options)) for each in outcomes]
 
 
 def _told(outcome: Outcome, command: tuple[str, ...]) -> Outcome:

@@ -69,8 +69,7 @@ def search(asked: Search, out: Path, where: Where, watch: Watch) -> Searched:
     store.tidy(*WORK)
     limits = asked.tables.get("sweep", {}).get("limits", {})
     with room(out), working(where.workers(store, limits)) as workers:
-        keep_recipe(asked.path, out)
-        look = _Look(asked, out, store, workers, watch)
+        look = _Look(asked, keep_recipe(asked.path, out), out, store, workers, watch)
         with _alone(out):
             study = Study(asked, out / DATABASE)
             while (left := asked.trials - len(study.done())) > 0:
@@ -94,6 +93,7 @@ class _Look:
     """What is looked for, and with what."""
 
     asked: Search
+    recipe: Path | None
     out: Path
     store: Store
     workers: Workers
@@ -131,7 +131,8 @@ class _Look:
         found = Searched(table_of(all_of_them, axes), table_of(front, axes))
         write_table(found.trials, self.out, TRIALS)
         write_table(found.front, self.out, FRONT)
-        write_pages(with_command(front, "search", self.out, "--trials", str(self.asked.trials)), self.out, self.workers)
+        told = with_command(front, "search", self.recipe, self.out, "--trials", str(self.asked.trials))
+        write_pages(told, self.out, self.workers)
         return found
 
     def _point(self, trial: Trial) -> Point:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from fpgaprune.cli import main
+from fpgaprune.sweep import read
 from tests.sweep.conftest import RECIPE
 
 
@@ -27,10 +29,11 @@ def test_run_makes_a_project_a_table_and_a_report(recipe, place, monkeypatch, ca
     (design,) = (place / "run" / "designs").iterdir()
     assert (design / "csim.json").is_file()
     assert (place / "run" / "report.html").stat().st_size > 10_000
-    command = ["run", "run/recipe.toml", "--out", "run"]
+    (kept,) = Path("run").glob("recipe-*.toml")
+    command = ["run", str(kept), "--out", "run"]
     assert json.loads((design / "commands.json").read_text()) == [command]
-    assert "fpgaprune run run/recipe.toml --out run" in (place / "run" / "report.html").read_text()
-    assert (place / "run" / "recipe.toml").read_bytes() == recipe().read_bytes()
+    assert f"fpgaprune run {kept} --out run" in (place / "run" / "report.html").read_text()
+    assert kept.read_bytes() == recipe().read_bytes()
     assert _run(monkeypatch, "sweep", "--status", "run") == 0
     assert "1 of 1 designs are done" in capsys.readouterr().out
     page = (place / "run" / "report.html").read_text()
@@ -38,6 +41,18 @@ def test_run_makes_a_project_a_table_and_a_report(recipe, place, monkeypatch, ca
     assert _run(monkeypatch, *command, "--jobs", 1) == 0  # the one that the page told
     assert "report: run/report.html" in capsys.readouterr().out
     assert (place / "run" / "report.html").read_text() == page
+
+
+@pytest.mark.needs("g++", "make")
+def test_designs_of_an_earlier_recipe_keep_the_command_that_makes_them(recipe, place, monkeypatch):
+    for sparsity in ("0.5", "0.75"):
+        text = RECIPE.replace("sparsity = 0.5", f"sparsity = {sparsity}")
+        assert _run(monkeypatch, "run", recipe(base=text), "--out", "run", "--jobs", 1) == 0
+    told = {}
+    for design in (place / "run" / "designs").iterdir():
+        ((_, kept, *_),) = json.loads((design / "commands.json").read_text())
+        told[kept] = read(place / kept).points
+    assert sorted(point.recipe.prune.sparsity for points in told.values() for point in points) == [0.5, 0.75]
 
 
 @pytest.mark.needs("g++", "make")

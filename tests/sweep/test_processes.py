@@ -39,6 +39,18 @@ def test_tools_end_with_the_processes_that_run_them(tmp_path):
     until(lambda: not _is_alive(pid))
 
 
+def test_tools_end_with_processes_that_are_killed(tmp_path):
+    script = "sleep 300 & echo $! > pid.new; mv pid.new pid; wait"
+    run = f"from pathlib import Path; from fpgaprune import tools; tools.run(['bash', '-c', {script!r}], "
+    worker = subprocess.Popen([sys.executable, "-c", f"{run} cwd=Path({str(tmp_path)!r}), timeout_s=600)"])
+    until((tmp_path / "pid").exists)
+    pid = int((tmp_path / "pid").read_text())
+    assert _is_alive(pid)
+    worker.kill()
+    worker.wait()
+    until(lambda: not _is_alive(pid))
+
+
 @pytest.mark.needs("g++", "make")
 def test_sweep_survives_the_end_of_its_processes_and_its_own(recipe, place):
     path = recipe()

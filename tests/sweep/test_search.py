@@ -6,14 +6,16 @@ import csv
 import json
 import multiprocessing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from fpgaprune.errors import InputError
 from fpgaprune.sim import ProjectFolder
 from fpgaprune.sweep import Range, read_search, search
+from fpgaprune.sweep.study import Study
 from tests.sweep.conftest import RECIPE
-from tests.sweep.inline import Here, Quiet
+from tests.sweep.inline import Here, Inline, Quiet
 
 SEARCH = """
 [search]
@@ -100,7 +102,7 @@ def test_front_has_the_designs_that_no_other_beats(recipe, place):
     assert list(found.front.column("design")) == best
     folders = {folder.name.rpartition("-")[0].replace("_", " ") for folder in (place / "out" / "designs").iterdir()}
     assert folders == set(best)
-    command = ["search", str(place / "out" / "recipe.toml"), "--out", str(place / "out"), "--trials", "5"]
+    command = ["search", str(next((place / "out").glob("recipe-*.toml"))), "--out", str(place / "out"), "--trials", "5"]
     for folder in (place / "out" / "designs").iterdir():
         assert ProjectFolder.load(folder).edited() == ()
         assert json.loads((folder / "commands.json").read_text()) == [command]
@@ -146,6 +148,40 @@ def test_energy_can_be_an_objective(recipe, place):
     base = RECIPE.replace("samples = 20", "samples = 20\nenergy = true")
     found, _ = _searched(recipe(text, base=base), place / "out")
     assert all(energy > 0 for energy in found.trials.column("energy, dynamic"))
+
+
+def test_trials_that_fail_leave_a_log_each_and_the_search_goes_on(recipe, place, monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.setenv("FPGAPRUNE_CXX", "no-such-compiler")
+    found, _ = _searched(recipe(SEARCH), place / "out", trials=3)
+    assert [said.startswith("failed: g++ is needed") for said in found.trials.column("said")] == [True] * 3
+    assert found.front.rows == ()
+    logs = sorted((place / "out" / "failures").glob("trial_*.log"))
+    assert [log.read_text().split("\n")[0] for log in logs] == ["trial 0", "trial 1", "trial 2"]
+    assert all("Traceback" in log.read_text() and "ToolError" in log.read_text() for log in logs)
+
+
+@pytest.mark.parametrize(("at_once", "batches"), [("", [2, 2, 1]), ("\nat_once = 3", [3, 2])])
+def test_as_many_trials_at_once_as_there_are_workers(recipe, place, monkeypatch, at_once, batches):
+    pytest.importorskip("optuna")
+    asked = []
+
+    class Two(Inline):
+        most = count = 2
+
+    class Both(Here):
+        def workers(self, store, limits):
+            return Two(store, Path.cwd(), limits)
+
+    def ask(study, count):
+        asked.append(count)
+        return original(study, count)
+
+    original = Study.ask
+    monkeypatch.setattr(Study, "ask", ask)
+    monkeypatch.setenv("FPGAPRUNE_CXX", "no-such-compiler")
+    search(read_search(recipe(SEARCH.replace("trials = 5", f"trials = 5{at_once}"))), place / "out", Both(), Quiet())
+    assert asked == batches
 
 
 @pytest.mark.needs("g++", "make")
