@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 BOARDS = ("pynq-z2", "arty-a7-35t", "kv260")
-SEED = 0
+SEEDS = (0, 1, 2)
 SMALL = dict.fromkeys(("--max-lut", "--max-ff", "--max-dsp", "--max-bram"), 0.3)
 FULL: dict[str, Any] = {
     "model": "mnist_cnn:network",
@@ -61,9 +61,10 @@ def whole(quick: bool) -> dict[str, Any]:
     budgets: dict[str, tuple[dict[str, float], tuple[str, ...]]]
     budgets = {"usual": ({}, boards), "little" if quick else "30 %": (lut, boards[:1])}
     runs = [
-        {"budget": name, **run_part(__file__, board=board, shares=shares, seed=SEED, epochs=epochs, **net)}
+        {"budget": name, **run_part(__file__, board=board, shares=shares, seed=seed, epochs=epochs, **net)}
         for name, (shares, own) in budgets.items()
         for board in own
+        for seed in (SEEDS[:1] if quick else SEEDS)
     ]
     return {
         "settings": {
