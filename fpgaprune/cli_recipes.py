@@ -81,7 +81,7 @@ def search(
     jobs: Jobs = None,
     dask: Annotated[str | None, typer.Option(help="The address of a Dask scheduler.")] = None,
 ) -> None:
-    """Look for the best designs in the space of a recipe's table [search]; the same command goes on."""
+    r"""Look for the best designs in the space of a recipe's table \[search]; the same command goes on."""
     if dask is None:
         warm_up()
     from fpgaprune import sweep as sweeping
@@ -137,7 +137,11 @@ def _exit(swept: Swept, out: Path) -> None:
 
 def _print_status(found: Status) -> None:
     console = Console()
-    console.print(f"{found.done} of {found.points} designs are done")
+    if found.trials is not None:
+        console.print(f"{found.trials[0]} of {found.trials[1]} trials are over")
+    if found.trials is None or found.points:
+        last = "" if found.trials is None else " of the trials that were begun last"
+        console.print(f"{found.done} of {found.points} designs{last} are done")
     for stage, (there, count) in found.stages.items():
         console.print(f"  {stage}: {there} of {count}")
     for title, names in (("in work", found.running), ("failed", found.failed)):

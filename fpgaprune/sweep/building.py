@@ -57,10 +57,20 @@ class Building:
                 number(name, getattr(self, name), low=1e-3)
         for name in _SHARES:
             number(name, getattr(self, name), low=0, high=1)
+        self._check_lanes()
         if self.strategy != AUTO:
             self._refuse_choices()
         elif self.goal is Aim.AREA:
             _ = self.request
+
+    def _check_lanes(self) -> None:
+        given = [name for name in ("reuse", "lanes") if getattr(self, name) is not None]
+        if given and self.strategy != Strategy.FOLDED.value:
+            msg = f"{given[0]} is for the strategy 'folded'; leave it out with {self.strategy!r}"
+            raise InputError(msg)
+        if len(given) != 1 and self.strategy == Strategy.FOLDED.value:
+            msg = "strategy 'folded' takes either reuse or lanes: give one of them"
+            raise InputError(msg)
 
     def _refuse_choices(self) -> None:
         usual = Building()
@@ -76,11 +86,7 @@ class Building:
         return FitRequest(Goal(self.goal, self.max_latency_ns, self.max_interval_cycles), Budget(*shares))
 
     def options(self, board: Board) -> Options:
-        """Return the options of `flow.generate`.
-
-        Raises:
-            InputError: lanes or reuse that do not go with the strategy.
-        """
+        """Return the options of `flow.generate`."""
         strategy = None if self.strategy == AUTO else Strategy(self.strategy)
         plan = plan_of(strategy, board, clock_ns=self.clock_ns, reuse=self.reuse, lanes=self.lanes)
         chosen = self.request if isinstance(plan, FitRequest) else plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
+_HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _WORD = re.compile(r"[\w.\[\]-]+")
 _TABLE = re.compile(r"\[(\w+)\] (.*)", re.DOTALL)
@@ -56,17 +57,24 @@ def line_of(text: str, message: str) -> int | None:
 
 def _is_named(path: tuple[str, ...], name: str) -> bool:
     """Return whether a name is that of a field of a file, or begins with it, or ends it."""
-    parts = tuple(re.sub(r"\[\d+\]", "", name).split("."))
+    parts = tuple(re.sub(r"\[(\d+)\]", r".\1", name).split("."))
     return path[1:] == parts[: len(path) - 1] or path[-len(parts) :] == parts
 
 
 def lines_of(text: str) -> Mapping[tuple[str, ...], int]:
-    """Return the first line of each table and key of a TOML file, from 1 on; keys of inline tables are left out."""
+    """Return the first line of each table and key of a TOML file, from 1 on; keys of inline tables are left out.
+
+    Tables of a list (``[[name]]``) are counted from 0 on, below its name.
+    """
     found: dict[tuple[str, ...], int] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.fullmatch(line):
-            table = _parts(header[1])
+            table = _parts(header[2])
+            if header[1] == "[[":
+                counts[table] += 1
+                table = (*table, str(counts[table] - 1))
             path = table
         elif key := _KEY.match(line):
             path = (*table, *_parts(key[1]))

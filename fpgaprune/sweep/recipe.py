@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from fpgaprune import board as boards
 from fpgaprune import errors
 from fpgaprune.errors import InputError, suggest
 from fpgaprune.prune import PruneRecipe, TrainSettings
-from fpgaprune.prune.checks import flag, integer, known_keys, number, table, word
+from fpgaprune.prune.checks import flag, integer, known_keys, number, one_line, table, word
 from fpgaprune.quantise import QuantiseRecipe
 from fpgaprune.sweep.building import Building
 from fpgaprune.sweep.lines import located
@@ -46,7 +48,18 @@ class Source:
             if not isinstance(getattr(self, name), str | None):
                 msg = f"{name} must be a text, not {getattr(self, name)!r}"
                 raise InputError(msg)
+        if self.device not in (None, "auto"):
+            _check_device(str(self.device))
         integer("seed", self.seed, low=0)
+
+
+def _check_device(name: str) -> None:
+    """Refuse what is no device; whether there is one like that is for each worker to say."""
+    try:
+        torch.device(name)
+    except RuntimeError as error:
+        msg = f"device {name!r} is none: {one_line(error)}"
+        raise InputError(msg) from error
 
 
 @dataclass(frozen=True)
@@ -176,8 +189,12 @@ def check_tables(tables: Mapping[str, Any]) -> None:
     Raises:
         InputError: there is such a table.
     """
-    for name in tables:
-        word("a table", name, _TABLES)
+    for name, value in tables.items():
+        if name not in _TABLES:
+            msg = f"[{name}] is no table of a recipe{suggest(name, _TABLES)}; there are {', '.join(_TABLES)}"
+            raise InputError(msg)
+        with errors.located(f"[{name}]"):
+            table("the value", value)
     for name in _NEEDED:
         if name not in tables:
             msg = f"the table [{name}] is missing; `fpgaprune init` writes a recipe with all of them"
@@ -196,13 +213,15 @@ def _sweep(tables: Mapping[str, Any]) -> Sweep:
         chosen = list(_settings(grid, asked.get("points", [])))
     base = recipe_of(tables, {})  # wrong without any setting is told once, and as that
     with errors.located("[sweep]"):
-        points = tuple(Point(settings, set_in(tables, settings) if settings else base) for settings in chosen)
+        points = tuple(
+            Point(settings, set_in(tables, settings, place) if settings else base) for place, settings in chosen
+        )
     axes = tuple(dict.fromkeys(name for point in points for name in point.settings))
     return Sweep(points, axes, limits, tables)
 
 
-def _settings(grid: Mapping[str, list[Any]], points: object) -> Iterator[dict[str, Any]]:
-    """Yield the settings of each point once."""
+def _settings(grid: Mapping[str, list[Any]], points: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the settings of each point once, behind where they are in the table ``[sweep]``."""
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
         msg = f"points must be a list of tables ([[sweep.points]]), not {points!r}"
         raise InputError(msg)
@@ -211,12 +230,13 @@ def _settings(grid: Mapping[str, list[Any]], points: object) -> Iterator[dict[st
         msg = f"grid has {count:,} points, more than {_MOST_POINTS:,}; `fpgaprune search` looks at some of so many"
         raise InputError(msg)
     gridded = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())] if grid or not points else []
+    alone = [(f"points[{number}]", flat(point)) for number, point in enumerate(points)]
     seen: set[str] = set()
-    for settings in (*gridded, *map(flat, points)):
+    for place, settings in (*(("grid", each) for each in gridded), *alone):
         text = repr(sorted(settings.items()))
         if text not in seen:
             seen.add(text)
-            yield settings
+            yield place, settings
 
 
 def _values(name: str, values: object) -> list[Any]:
@@ -237,8 +257,10 @@ def flat(
     return found
 
 
-def set_in(tables: Mapping[str, Any], settings: Mapping[str, Any]) -> Recipe:
+def set_in(tables: Mapping[str, Any], settings: Mapping[str, Any], place: str) -> Recipe:
     """Return the recipe with some fields set; an error is told of the first setting with which there is one.
+
+    ``place`` is where the settings are in their table.
 
     Raises:
         InputError: as `recipe_of`.
@@ -252,7 +274,7 @@ def set_in(tables: Mapping[str, Any], settings: Mapping[str, Any]) -> Recipe:
             try:
                 recipe_of(tables, so_far)
             except InputError as error:
-                msg = f"{name} = {value!r}: {error}"
+                msg = f"{place}.{name} = {value!r}: {error}"
                 raise InputError(msg) from error
         raise
 
@@ -302,7 +324,7 @@ def _set(tables: dict[str, Any], name: str, value: object) -> None:
         raise InputError(msg)
     place = tables
     for part in (first, *inner[:-1]):
-        place[part] = dict(place.get(part, {}))
+        place[part] = dict(table(part, place.get(part, {})))
         place = place[part]
     place[inner[-1]] = value
 

@@ -21,7 +21,7 @@ from fpgaprune.sweep.recipe import Point, recipe_of
 from fpgaprune.sweep.schedule import LAST, Scheduler, wanted
 from fpgaprune.sweep.space import value_of
 from fpgaprune.sweep.stages import INFEASIBLE, PROJECT
-from fpgaprune.sweep.state import STORE, WORK, begun, write_logs
+from fpgaprune.sweep.state import STORE, WORK, begun, write_logs, write_state
 from fpgaprune.sweep.study import Study
 from fpgaprune.sweep.table import Outcome, Table, table_of, write_table
 
@@ -74,7 +74,9 @@ def search(asked: Search, out: Path, where: Where, watch: Watch) -> Searched:
             study = Study(asked, out / DATABASE)
             while (left := asked.trials - len(study.done())) > 0:
                 look.go_on(study, min(left, asked.at_once or max(1, workers.count)))
-            return look.written(study.done())
+            over = study.done()
+            write_state(out, (), (), finished=False, trials=(len(over), asked.trials))
+            return look.written(over)
 
 
 @contextmanager
@@ -108,7 +110,7 @@ class _Look:
                 study.end(trial, why)
             else:
                 worth.append(trial)
-        for trial, found in zip(worth, self._performed(worth), strict=True):
+        for trial, found in zip(worth, self._performed(worth, len(study.done())), strict=True):
             values = [value_of(name, found) for name in self.asked.objectives]
             known = [value for value in values if value is not None]
             if len(known) == len(values):
@@ -158,10 +160,11 @@ class _Look:
                 return f"not trained: {amount} would be at least {least:,} (estimate) of the {most:,.0f} allowed"
         return ""
 
-    def _performed(self, trials: Sequence[Trial]) -> list[Outcome]:
-        planned = plan(list(map(self._point, trials)))
+    def _performed(self, trials: Sequence[Trial], over: int) -> list[Outcome]:
+        planned, called = plan(list(map(self._point, trials))), [trial.name for trial in trials]
+        write_state(self.out, planned, called, finished=False, trials=(over, self.asked.trials))
         failed = self._run(planned, LAST)
-        write_logs(self.out, planned, [trial.name for trial in trials], failed)
+        write_logs(self.out, planned, called, failed)
         return self._outcomes(trials, planned, self.out / TRIALS, failed)
 
     def _outcomes(

@@ -130,11 +130,12 @@ class Search:
         if not self.space:
             msg = "space is empty: name what may vary, such as space.prune.sparsity = { low = 0.5, high = 0.98 }"
             raise InputError(msg)
-        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
+        several = isinstance(self.objectives, tuple)
+        for name in self.objectives if several else ():
+            word("objectives", name, OBJECTIVES)
+        if not several or not self.objectives or len(set(self.objectives)) < len(self.objectives):
             msg = "objectives must be a list of different names, such as ['accuracy', 'lut']"
             raise InputError(msg)
-        for name in self.objectives:
-            word("objectives", name, OBJECTIVES)
         integer("trials", self.trials, low=1)
         object.__setattr__(self, "sampler", choice("sampler", self.sampler, Sampler))
         integer("seed", self.seed, low=0)
@@ -142,7 +143,7 @@ class Search:
             integer("at_once", self.at_once, low=1)
         known_keys("limits", self.limits, AMOUNTS)
         for name, value in self.limits.items():
-            number(f"limits.{name}", value, low=0)
+            number(f"limits.{name}", value, low=0, high=1)
         self._check_space()
 
     @property
@@ -161,8 +162,8 @@ class Search:
         first = self.first
         for name, values in ends.items():
             for value in values:
-                set_in(self.tables, first | {name: value})
-        if "energy_pj" in self.objectives and not set_in(self.tables, first).csim.energy:
+                set_in(self.tables, first | {name: value}, "space")
+        if "energy_pj" in self.objectives and not set_in(self.tables, first, "space").csim.energy:
             msg = "objectives has 'energy_pj', which needs csim.energy = true"
             raise InputError(msg)
 
@@ -193,7 +194,8 @@ def read_search(path: Path) -> Search:
 
 
 def _is_range(value: Mapping[str, Any]) -> bool:
-    return "low" in value or "high" in value
+    """Return whether a table is a range, perhaps with other keys than it has, and no tables of axes within."""
+    return not any(isinstance(each, dict | list) for each in value.values())
 
 
 def _axis(name: str, value: object) -> Axis:

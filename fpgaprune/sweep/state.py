@@ -59,13 +59,25 @@ def identity(planned: Sequence[Planned], called: Sequence[str]) -> str:
     return key_of({"points": points, "code": code_digest("fpgaprune.sweep.api", data=("templates",))})
 
 
-def write_state(out: Path, planned: Sequence[Planned], called: Sequence[str], *, finished: bool) -> None:
-    """Write which results each point needs, for `status`, and whether all that is made of them is written."""
+def write_state(
+    out: Path,
+    planned: Sequence[Planned],
+    called: Sequence[str],
+    *,
+    finished: bool,
+    trials: tuple[int, int] | None = None,
+) -> None:
+    """Write which results each point needs, for `status`, and whether all that is made of them is written.
+
+    ``trials`` counts those of a search that are over, and all of them.
+    """
     points = [
         {"name": name, "stages": {stage: task.key for stage, task in each.tasks.items()}}
         for each, name in zip(planned, called, strict=True)
     ]
-    data = {"schema": SCHEMA, "finished": identity(planned, called) if finished else None, "points": points}
+    identified = identity(planned, called) if finished else None
+    data: dict[str, object] = {"schema": SCHEMA, "finished": identified, "points": points}
+    data |= {} if trials is None else {"trials": trials}
     write_text(out / STATE, json.dumps(data, indent=1) + "\n")
 
 
@@ -106,13 +118,17 @@ def report_of(planned: Planned, failed: Mapping[str, Report]) -> Report | None:
 
 @dataclass(frozen=True)
 class Status:
-    """How many points and results there are of how many, by stage; the names of points whose work is going on."""
+    """How many points and results there are of how many, by stage; the names of points whose work is going on.
+
+    Of a search the points are those that were begun last, and ``trials`` how many are over of how many.
+    """
 
     points: int
     done: int
     stages: Mapping[str, tuple[int, int]]
     running: tuple[str, ...]
     failed: tuple[str, ...]
+    trials: tuple[int, int] | None = None
 
 
 def status(out: Path) -> Status:
@@ -134,7 +150,9 @@ def status(out: Path) -> Status:
     stages = {stage: (there[stage], count) for stage, count in Counter(keys.values()).items()}
     logs = {path.stem for path in (out / FAILURES).glob("*.log")}
     failed = tuple(point["name"] for point in data["points"] if _log_name(point["name"]) in logs)
-    return Status(len(data["points"]), done, stages, tuple(running), failed)
+    trials = data.get("trials")
+    counted = None if trials is None else (int(trials[0]), int(trials[1]))
+    return Status(len(data["points"]), done, stages, tuple(running), failed, counted)
 
 
 def _read(out: Path) -> dict[str, Any]:

@@ -63,7 +63,19 @@ BAD = [
     ('board = "pynq-z2"', "", "[generate]", r"\[generate\] board must be the name of a board"),
     ('strategy = "multiply"', 'strategy = "mult"', "strategy", r"\[generate\] strategy must be one of"),
     ('strategy = "multiply"', 'strategy = "multiply"\nmax_lut = 0.5', "max_lut", r"max_lut is for the strategy 'auto'"),
-    ('strategy = "multiply"', 'strategy = "folded"', "[generate]", r"\[generate\] .*reuse"),
+    (
+        'strategy = "multiply"',
+        'strategy = "folded"',
+        "strategy",
+        r"\[generate\] strategy 'folded' takes either reuse or lanes",
+    ),
+    (
+        'strategy = "multiply"',
+        'strategy = "multiply"\nreuse = 4',
+        "reuse",
+        r"reuse is for the strategy 'folded'; leave",
+    ),
+    ('"small_net:model"', '"small_net:model"\ndevice = "tpu"', "device", r"\[model\] device 'tpu' is none"),
     ("samples = 20", "samples = 20.5", "samples", r"\[csim\] samples must be an integer"),
     ("samples = 20", "samples = 5000", "samples", r"\[csim\] samples must be at most 1000"),
     ('factory = "small_net:model"', 'factory = "small_net"', "factory", r"\[model\] factory must be an import string"),
@@ -84,7 +96,17 @@ def test_error_names_line_table_and_field(recipe, old, new, part, said):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("[swep]\n", r"a table must be one of .*'swep' \(did you mean 'sweep'"),
+        ("[swep]\n", r"line +1: \[swep\] is no table of a recipe \(did you mean 'sweep'"),
+        ("[[report]]\n", r"line +1: \[report\] the value must be a table"),
+        (
+            "[sweep.grid]\nprune.sparsity.x = [0.5]\n",
+            r"line +2: \[sweep\] grid.*sparsity must be a table of names, not 0.5",
+        ),
+        (
+            "[sweep.grid]\nprune.sparsity = [0.5]\n[[sweep.points]]\nprune.sparsity = 0.6\n"
+            "[[sweep.points]]\nprune.sparsity = 1.5\n",
+            r"line +6: \[sweep\] points\[1\]\.prune.sparsity = 1.5: \[prune\] sparsity must",
+        ),
         ("[sweep]\ngird = {}\n", r"line +2: \[sweep\] the table has no field 'gird' \(did you mean 'grid'"),
         ("[sweep.grid]\nprune.sparsity = 0.5\n", r"line +2: \[sweep\] grid.prune.sparsity must be a list"),
         (
@@ -94,10 +116,10 @@ def test_error_names_line_table_and_field(recipe, old, new, part, said):
         ("[sweep.grid]\nprun.sparsity = [0.5]\n", r"line +2: .*'prun.sparsity' names no field \(did you mean 'prune'"),
         (
             "[sweep.grid]\nprune.sparsity = [0.5, 1.5]\n",
-            r"line +2: \[sweep\] prune.sparsity = 1.5: \[prune\] sparsity must",
+            r"line +2: \[sweep\] grid.prune.sparsity = 1.5: \[prune\] sparsity must",
         ),
         ("[sweep]\npoints = 3\n", r"line +2: \[sweep\] points must be a list of tables"),
-        ("[sweep.grid]\nseed = [1, 'a']\n", r"line +2: \[sweep\] seed = 'a': .*seed must be an integer, not 'a'"),
+        ("[sweep.grid]\nseed = [1, 'a']\n", r"line +2: \[sweep\] grid.seed = 'a': .*seed must be an integer, not 'a'"),
         ("[synth]\ntool = 'yosis'\n", r"line +2: \[synth\] tool must be one of 'yosys'"),
     ],
 )
@@ -130,7 +152,8 @@ def test_lines_of_headers_dotted_and_quoted_keys():
         ("b", "g"): 5,
         ("b", "g", "h"): 6,
         ("i",): 7,
-        ("i", "j"): 8,
+        ("i", "0"): 7,
+        ("i", "0", "j"): 8,
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from fpgaprune.errors import InputError
 from fpgaprune.sim import ProjectFolder
-from fpgaprune.sweep import Range, read_search, search
+from fpgaprune.sweep import Range, read_search, search, status
 from fpgaprune.sweep.study import Study
 from tests.sweep.conftest import RECIPE
 from tests.sweep.inline import Here, Inline, Quiet
@@ -61,6 +61,10 @@ def test_space_of_ranges_and_values(recipe):
         ("trials = 5", "trails = 5", r"no field 'trails' \(did you mean 'trials'"),
         ('"lut"]', '"luts"]', r"objectives must be one of .*did you mean 'lut'"),
         ('"lut"]', '"accuracy"]', r"objectives must be a list of different names"),
+        ('["accuracy", "lut"]', '"lut"', r"objectives must be a list of different names"),
+        ('["accuracy", "lut"]', '[["accuracy"], ["lut"]]', r"objectives must be one of .* not \['accuracy'\]"),
+        ("low = 0.0, high", "lo = 0.0, hi", r"space\.prune\.sparsity has no field 'lo' \(did you mean 'low'"),
+        ("trials = 5", "limits.lut = 70", r"limits\.lut must be in \[0, 1\], not 70"),
         ('"lut"]', '"energy_pj"]', r"needs csim\.energy = true"),
         ("trials = 5", 'sampler = "cma"', r"sampler must be one of"),
         ("trials = 5", "limits.luts = 1", r"limits has no field 'luts'"),
@@ -135,6 +139,7 @@ def test_interrupted_search_goes_on_to_the_same_trials(recipe, place):
         process.join()
     found, _ = _searched(path, place / "out")
     assert len(found.trials.rows) == 3
+    assert status(place / "out").trials == (3, 3)
     assert {row[1:] for row in found.trials.rows} == {row[1:] for row in whole.trials.rows}
     longer, _ = _searched(path, place / "out", trials=4)
     assert longer.trials.rows[:3] == found.trials.rows
@@ -175,6 +180,9 @@ def test_as_many_trials_at_once_as_there_are_workers(recipe, place, monkeypatch,
 
     def ask(study, count):
         asked.append(count)
+        if len(asked) > 1:
+            told = status(place / "out")
+            assert (told.trials, told.points) == ((sum(asked[:-2]), 5), asked[-2])
         return original(study, count)
 
     original = Study.ask
