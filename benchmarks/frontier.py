@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fpgaprune.quantise import QuantisedModel
 
 SEEDS = (0, 1, 2)
-LARGEST = 15_000
+LARGEST = 30_000
 """Look-up tables (estimate) up to which a design is synthesised; larger ones would take most of the time."""
 
 BOARD = "zcu104"
@@ -47,6 +47,7 @@ METHODS: dict[str, dict[str, list[float]]] = {
 STEPS = 5
 """In which weights or neurons are removed."""
 
+COSTS = ("adder_bits", "lut_estimate", "lut_open_synthesis")
 OURS = ("digits", "neurons, digits")
 FEWER_NEURONS = 0.25
 """The share of the neurons that is removed where neurons and digits are."""
@@ -127,13 +128,15 @@ def _ratios(points: Sequence[Mapping[str, Any]], dataset: str) -> list[dict[str,
         best = min(equal, key=lambda each: float(each["adder_bits"]["mean"])) if equal else None
         found.append(
             {"method": point["method"], "setting": point["setting"], "ours": best and [best["method"], best["setting"]]}
-            | {name: None if best is None else _share(best, point, name) for name in ("adder_bits", "lut_estimate")}
+            | {name: None if best is None else _share(best, point, name) for name in COSTS}
         )
     return found
 
 
-def _share(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> float:
-    return round(one[name]["mean"] / other[name]["mean"], 3)
+def _share(one: Mapping[str, Any], other: Mapping[str, Any], name: str) -> float | None:
+    """Return a cost over that of another point, means of all seeds; None where one of them was not synthesised."""
+    mine, theirs = (each[name]["mean"] if isinstance(each[name], dict) else each[name] for each in (one, other))
+    return round(mine / theirs, 3) if mine and theirs else None
 
 
 def _claims(ratios: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -144,8 +147,8 @@ def _claims(ratios: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str,
             claim(f"{dataset}: points of other methods that are more accurate than all of ours", above, at_most=0)
         )
         for method, limit in (("magnitude", 0.5), ("widths", 0.75)):
-            for name in ("adder_bits", "lut_estimate"):
-                shares = [entry[name] for entry in each if entry["method"] == method and entry["ours"] is not None]
+            for name in COSTS:
+                shares = [entry[name] for entry in each if entry["method"] == method and entry[name] is not None]
                 if shares:
                     text = f"{dataset}: {name} of ours over those of {method} at equal accuracy, the most"
                     found.append(claim(text, max(shares), at_most=limit))
