@@ -63,7 +63,9 @@ def hessian_diagonal(work: Replica, criterion: str) -> dict[str, Tensor]:
     """
     outputs = _outputs(work, criterion)
     at_once_, one_by_one_ = (partial(_curvature, work, chunk) for chunk in (None, 1))
-    return _mean(work, criterion, at_once_, one_by_one_, outputs)
+    # The backward pass of oneDNN's LSTM, which takes float32 alone, fails under jacrev; that of torch itself does not.
+    with torch.backends.mkldnn.flags(enabled=False, deterministic=None, allow_tf32=None):
+        return _mean(work, criterion, at_once_, one_by_one_, outputs)
 
 
 def _curvature(work: Replica, chunk: int | None, x: Tensors, y: Tensors) -> dict[str, Tensor]:
