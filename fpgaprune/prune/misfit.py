@@ -16,6 +16,8 @@ REMEDY = (
     "and the type of its weights"
 )
 
+_IGNORED = -100  # the label that cross_entropy leaves out by default
+
 
 def refusing_layer(model: Callable[..., object], inputs: Sequence[Tensor]) -> str:
     """Return in words in which layer a model fails on these inputs, on what shape, and what helps.
@@ -63,6 +65,11 @@ def misfitting_classes(outputs: Tensor, targets: Tensor) -> str:
             "flatten what enters the first linear layer (nn.Flatten), give floating-point targets for values, or a "
             "`loss` and a `metric`"
         )
+    if least := _negative(targets):
+        return (
+            f"the targets hold class {least}, and the model has {shape[1]} outputs for classes 0 to {shape[1] - 1}; "
+            f"number the classes from 0 on, or leave out samples without a class ({_IGNORED} in a label leaves it out)"
+        )
     largest = int(targets.max())
     if largest >= shape[1]:
         return (
@@ -70,3 +77,9 @@ def misfitting_classes(outputs: Tensor, targets: Tensor) -> str:
             f"give its last layer at least {largest + 1} outputs, or check the labels"
         )
     return ""
+
+
+def _negative(targets: Tensor) -> int:
+    """Return the least class that is negative and not ignored, 0 where there is none."""
+    classes = targets.long()
+    return int(classes.masked_fill(classes == _IGNORED, 0).min().clamp(max=0))

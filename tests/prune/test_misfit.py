@@ -53,6 +53,16 @@ def test_labels_beyond_the_outputs_are_told():
         prune(net(2), given(torch.zeros(20, 1, 6, 6)), PruneRecipe(0.5))
 
 
+def test_negative_labels_are_told():
+    said = r"hold class -1, and the model has 3 outputs for classes 0 to 2; number the classes from 0 on"
+    with pytest.raises(InputError, match=said):
+        train(net(), given(torch.zeros(20, 1, 6, 6), LABELS - 1), TrainSettings(epochs=1))
+    with pytest.raises(InputError, match=said):
+        prune(net(), given(torch.zeros(20, 1, 6, 6), LABELS - 1), PruneRecipe(0.5))
+    with pytest.raises(InputError, match=said):
+        default_metric(torch.zeros(20, 3), LABELS - 1)
+
+
 def test_outputs_that_are_no_scores_of_classes_are_told():
     said = r"ask for outputs of shape \(20, classes\), not \(20, 1, 16, 3\); flatten what enters"
     for measure in (default_loss, default_metric):
@@ -64,3 +74,4 @@ def test_classes_of_each_position_are_fine():
     outputs, targets = torch.zeros(4, 3, 5), torch.full((4, 5), -100)
     targets[:, 0] = 2
     assert default_loss(outputs, targets).isfinite()
+    assert default_metric(outputs, targets).isfinite()
