@@ -72,21 +72,22 @@ def baked_copy(model: nn.Module, *, data_formats: bool = True) -> tuple[nn.Modul
     return copy, (*(joined(prefix, name) for prefix, _, name in hooked), *parametrized, *quantised)
 
 
-def baked_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def baked_state(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Return ``state`` with each pair ``x_orig``, ``x_mask`` of torch.nn.utils.prune replaced by their product x.
 
-    Layers of a finished PQuantML model become plain ones.
+    Layers of a finished PQuantML model become plain ones. The names x come with it.
 
     Raises:
         InputError: a PQuantML model is not finished.
     """
-    baked = finished_state(state)
+    baked, names = finished_state(state), []
     for name in state:
         stem = name.removesuffix("_orig")
         if stem != name and f"{stem}_mask" in state:
             mask = baked.pop(f"{stem}_mask")
             baked[stem] = baked.pop(name).masked_fill(mask == 0, 0)
-    return baked
+            names.append(stem)
+    return baked, tuple(names)
 
 
 def _hooked(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:

@@ -55,16 +55,25 @@ def with_weights(model: _Module, weights: Mapping[str, Tensor]) -> _Module:
     Raises:
         InputError: a tensor is missing, unknown, of another shape or kind of number, or names of one parameter differ.
     """
+    return with_told_weights(model, weights)[0]
+
+
+def with_told_weights(model: _Module, weights: Mapping[str, Tensor]) -> tuple[_Module, tuple[str, ...]]:
+    """Return what ``with_weights`` does, and the names of the tensors that masks were baked into.
+
+    Raises:
+        InputError: as ``with_weights``.
+    """
     copy = copied(model)
     state: dict[str, object] = copy.state_dict(keep_vars=True)
-    given = dict(weights) if set(weights) <= set(state) else baked_state(weights)
+    given, baked = (dict(weights), ()) if set(weights) <= set(state) else baked_state(weights)
     for name in given:
         if name not in state:
             msg = f"the weights hold {name!r}, which the model has not{suggest(name, state)}"
             raise InputError(msg)
     for names in _same_tensor(state):
         _fill(state[names[0]], names, given)
-    return copy
+    return copy, baked
 
 
 def parse_safetensors(content: bytes, source: Path) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import torch
 
 from fpgaprune.capture.api import capture
 from fpgaprune.capture.run import trace
-from fpgaprune.explained.history import History
+from fpgaprune.explained import History, PruneReport
 from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.seeding import local_seed, mix
@@ -63,7 +63,7 @@ def quantise(
         UnsupportedError: the model holds an operation that cannot be translated exactly.
         FormatError: a sum may exceed the 53 bits up to which the float64 reference is exact.
     """
-    module = pruned.module if isinstance(pruned, PrunedModel) else baked_copy(pruned)[0]
+    module, pruning = _taken(pruned)
     data = data if recipe.fine_tune is None else split_validation(data, recipe.fine_tune.validation)
     network, folds = _network(module, data)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
@@ -80,9 +80,17 @@ def quantise(
         trained.saved,
         metric_before=evaluate_metric(module, data, metric),
         metric_after=evaluate_metric(quantised.module, data, metric),
-        pruning=pruned.report if isinstance(pruned, PrunedModel) else None,
+        pruning=pruning,
     )
     return replace(quantised, report=report)
+
+
+def _taken(pruned: PrunedModel | nn.Module) -> tuple[nn.Module, PruneReport | None]:
+    """Return what is quantised, without hooks, and what is known of how it was pruned."""
+    if isinstance(pruned, PrunedModel):
+        return pruned.module, pruned.report
+    module, unbaked = baked_copy(pruned)
+    return module, PruneReport(unbaked=unbaked) if unbaked else None
 
 
 def check_layers(model: nn.Module, data: Data, recipe: QuantiseRecipe) -> None:

@@ -54,7 +54,7 @@ class LayerSparsity:
 class QuantiseReport:
     """What folding, calibration, rounding and fine-tuning did; metrics are of the test data, better when higher.
 
-    ``pruning`` is what was done before, None of a model that did not come from ``prune``.
+    ``pruning`` is what was done before, None where nothing is known of it.
     """
 
     folds: tuple[FoldReport, ...] = ()

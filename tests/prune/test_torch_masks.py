@@ -160,7 +160,8 @@ def test_state_dicts_are_baked_by_pairs():
         "b.x_orig": torch.ones(1),
         "c.y_mask": torch.ones(1),
     }
-    baked = baked_state(state)
+    baked, names = baked_state(state)
+    assert names == ("a.weight",)
     assert set(baked) == {"a.weight", "b.x_orig", "c.y_mask"}
     assert baked["a.weight"].tolist() == [1.0, 0.0, 0.0]
     assert not torch.signbit(baked["a.weight"]).any()

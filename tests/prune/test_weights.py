@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.weights import load_weights, with_weights
+from fpgaprune.prune.weights import load_weights, with_told_weights, with_weights
 
 
 class Malicious:
@@ -141,6 +141,8 @@ def test_unbaked_state_dicts_serve_plain_models(mlp, mlp_of):
     torch_prune.l1_unstructured(mlp[0], "weight", 0.5)
     filled = with_weights(mlp_of(3), mlp.state_dict())
     assert torch.equal(filled[0].weight, mlp[0].weight)
+    assert with_told_weights(mlp_of(3), mlp.state_dict())[1] == ("0.weight",)
+    assert with_told_weights(mlp, mlp.state_dict())[1] == ()
     hooked = torch_prune.identity(mlp_of(3)[0], "weight")
     assert torch.equal(with_weights(hooked, mlp[0].state_dict()).weight_mask, mlp[0].weight_mask)
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.errors import FormatError, InputError
+from fpgaprune.explained import remarks
 from fpgaprune.fixed import Overflow, Rounding
 from fpgaprune.prune import Data, Masks, PrunedModel, PruneRecipe, TrainSettings, prune, train
 from fpgaprune.prune.checkpoint import Checkpoint
@@ -239,3 +241,12 @@ def test_other_nets_than_dense_ones_are_quantised_exactly(build, shape):
     with torch.no_grad():
         real = module(torch.from_numpy(x)).numpy()
     assert np.abs(model.forward(x) - real).max() < 0.1 * np.ptp(real)
+
+
+def test_masks_that_a_module_came_with_are_told(data):
+    module = Net()
+    assert quantise(module, data, LOW, progress=False).report.pruning is None
+    torch_prune.l1_unstructured(module.head, "weight", 0.5)
+    report = quantise(module, data, LOW, progress=False).report
+    assert report.pruning.unbaked == ("head.weight",)
+    assert "Masks, parametrizations or formats were baked into head.weight." in remarks(report.explained)
