@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, TypeAlias
 
 from fpgaprune import board as boards
+from fpgaprune.checks import instance
 from fpgaprune.errors import InputError
 from fpgaprune.resources import AMOUNTS
 
@@ -39,10 +41,12 @@ class Budget:
     def __post_init__(self) -> None:
         for name in AMOUNTS:
             share = getattr(self, name)
+            _refuse_no_number(f"the {name} share of a budget", share)
             if not 0 <= share <= 1:
                 msg = f"the {name} share of a budget must be in 0…1 of the board, not {share:g}"
                 raise InputError(msg)
         if self.board is not None:
+            instance("the board of a budget", self.board, str, "give its name, or the path of a TOML file of your own")
             boards.load(self.board)
         _check_latency(self.latency_ns)
 
@@ -115,7 +119,15 @@ class Goal:
         return None if self.latency_ns is None else math.floor(round(self.latency_ns / clock_ns, 9))
 
 
+def _refuse_no_number(field: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        msg = f"{field} must be a number, not {value!r}"
+        raise InputError(msg)
+
+
 def _check_latency(latency_ns: float | None) -> None:
+    if latency_ns is not None:
+        _refuse_no_number("the latency that a design may have", latency_ns)
     if latency_ns is not None and not (math.isfinite(latency_ns) and latency_ns > 0):
         msg = f"the latency that a design may have must be a positive number of ns, not {latency_ns}"
         raise InputError(msg)

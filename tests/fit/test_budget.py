@@ -63,6 +63,21 @@ def test_a_budget_that_cannot_be_is_refused():
         fit(mlp(), PYNQ, budget=Budget(board="kv260"))
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"board": "pynq-z2", "lut": "a"}, "the lut share of a budget must be a number, not 'a'"),
+        ({"lut": None}, "the lut share of a budget must be a number, not None"),
+        ({"ff": True}, "the ff share of a budget must be a number, not True"),
+        ({"latency_ns": "a"}, "the latency that a design may have must be a number, not 'a'"),
+        ({"board": 5}, "the board of a budget must be of the class str, not int; give its name"),
+    ],
+)
+def test_a_budget_of_other_classes_is_refused(words, message):
+    with pytest.raises(InputError, match=message):
+        Budget(**words)
+
+
 def test_a_budget_of_latency_is_one_of_fit():
     with pytest.raises(InputError, match="fast enough"):
         fit(mlp(), PYNQ, budget=Budget(latency_ns=10.0))
