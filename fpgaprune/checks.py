@@ -93,6 +93,18 @@ def choice(field: str, value: object, kind: type[_Choice]) -> _Choice:
     return kind(word(field, value, [str(member.value) for member in kind]))
 
 
+def instance(field: str, value: object, kind: type[_Built], remedy: str) -> _Built:
+    """Return ``value`` if it is one of the class ``kind``; ``remedy`` tells how to get one.
+
+    Raises:
+        InputError: the value is of another class.
+    """
+    if not isinstance(value, kind):
+        msg = f"{field} must be of the class {kind.__name__}, not {type(value).__name__}; {remedy}"
+        raise InputError(msg)
+    return value
+
+
 def table(field: str, value: object) -> dict[str, object]:
     """Return ``value`` if it is a dictionary with names as its keys.
 

@@ -10,6 +10,7 @@ import platform
 import sys
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -121,6 +122,8 @@ def prune(
     from fpgaprune import budgeted, workspace
     from fpgaprune import prune as pruning
     from fpgaprune.explained import remarks
+    from fpgaprune.prune.checkpoint import refuse_others
+    from fpgaprune.prune.weights import with_told_weights
     from fpgaprune.quantise import quantise
     from fpgaprune.recipe import Recipe
 
@@ -131,11 +134,13 @@ def prune(
         msg = "limits, and how a design is built, are for a board: add --board, or leave them out"
         raise InputError(msg)
     module = pruning.build_model(model)
+    baked: tuple[str, ...] = ()
     if weights is not None:
-        module = pruning.with_weights(module, pruning.load_weights(weights))
+        module, baked = with_told_weights(module, pruning.load_weights(weights))
     refuse_target(out, force=force)
     if checkpoint is not None:
         refuse_overlap(out, checkpoint)
+        refuse_others(checkpoint, ("prune", "quantise") if board is None else budgeted.PLACES)
     loaders = pruning.build_data(data)
     with located(f"{recipe}:"):
         plan.check(module, loaders)
@@ -152,6 +157,7 @@ def prune(
             settings["tell"] = None if as_json else _print_round
             found = budgeted.prune_to_budget(module, plan, budget, training, **settings)
             pruned, quantised = found.pruned, found.quantised
+    pruned, quantised = _with_baked(pruned, quantised, baked)
     samples, _ = loaders.test_arrays()
     name = label or f"{pruned.sparsity:.0%}".replace("%", " %")
     extras = {"budget.json": json.dumps(found.outcome.to_dict(), indent=1) + "\n"} if found else {}
@@ -169,6 +175,14 @@ def prune(
         _console().print(escape(remark), soft_wrap=True, highlight=False)
     if found is not None:
         _console().print(f"write it: {escape(budgeted.next_command(out, budget, build))}", soft_wrap=True)
+
+
+def _with_baked(
+    pruned: PrunedModel, quantised: QuantisedModel, names: tuple[str, ...]
+) -> tuple[PrunedModel, QuantisedModel]:
+    """Return both models with the tensors of a file of weights that masks were baked into among those they name."""
+    pruned = replace(pruned, unbaked=(*names, *pruned.unbaked))
+    return pruned, replace(quantised, report=replace(quantised.report, pruning=pruned.report))
 
 
 def _print_pruned(pruned: PrunedModel, quantised: QuantisedModel) -> None:

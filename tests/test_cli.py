@@ -13,6 +13,9 @@ from importlib import metadata
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.cli import main
 from fpgaprune.paths import resource
@@ -207,6 +210,15 @@ def test_checkpoints_and_devices_that_cannot_be_used_are_refused(here, run):
     words = (*prune_words(out="model"), "--force", "--checkpoint", "model/done")
     assert_refused(here, run, words, "model holds model/done, which is read")
     assert_refused(here, run, (*prune_words(out="other"), "--device", "cudo"), "the device 'cudo' cannot be used")
+
+
+@pytest.mark.parametrize("more", [(), ("--board", "pynq-z2")])
+def test_a_folder_of_other_things_is_no_checkpoint(here, run, monkeypatch, more):
+    (here / "run").mkdir()
+    (here / "run" / "thesis.tex").write_text("all of it")
+    monkeypatch.setattr(Loop, "epoch", lambda *_: pytest.fail("something was trained"))
+    assert_refused(here, run, (*prune_words(), "--checkpoint", "run", *more), "it holds 'thesis.tex', but a run keeps")
+    assert [path.name for path in (here / "run").iterdir()] == ["thesis.tex"]
 
 
 def test_training_that_went_astray_is_told_in_one_line(here, run, monkeypatch):
@@ -552,6 +564,21 @@ def test_what_became_of_zeros_and_biases_is_told(here, run):
     assert told["pruning"]["unbaked"] == ["3.weight"]
     assert told["folds"][0]["nonzeros_after"] == 30
     assert "budget" not in told
+
+
+def test_masks_of_a_file_of_weights_are_told_as_those_of_a_model(here, run):
+    (here / "recipe.toml").write_text("[prune]\nsparsity = 0.5\nfine_tune.epochs = 0\n")
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    torch_prune.l1_unstructured(model[0], "weight", 0.5)
+    torch.save(model.state_dict(), here / "weights.pt")
+    said = "Masks, parametrizations or formats were baked into 0.weight."
+    code, out, _ = run(*prune_words(), "--weights", "weights.pt")
+    assert code == 0
+    assert said in out
+    told = json.loads(run(*prune_words(out="json"), "--weights", "weights.pt", "--json")[1])
+    assert told["remarks"] == [said]
+    assert told["pruning"]["unbaked"] == ["0.weight"]
+    assert json.loads((here / "json" / "pruned" / "pruned.json").read_text())["unbaked"] == ["0.weight"]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from fpgaprune.budgeted.losses import LOSSES
 from fpgaprune.budgeted.outcome import Cost, LayerKept, Metrics, Outcome, Round
 from fpgaprune.budgeted.prune import prune
 from fpgaprune.budgeted.tell import next_command, print_outcome, told
-from fpgaprune.budgeted.training import Training
+from fpgaprune.budgeted.training import PLACES, Training
 
 __all__ = [
     "LOSSES",
+    "PLACES",
     "ROUNDS",
     "Budgeted",
     "Build",

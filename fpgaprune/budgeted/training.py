@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from fpgaprune.quantise import QuantisedModel, QuantiseRecipe
 
 
+PLACES = ("first", "dense", "round_*")
+"""How the folders in a checkpoint are called, where * is the number of a round."""
+
+
 class TrainingOptions(TypedDict, total=False):
     """What ``prune`` takes beside a model, data and a recipe."""
 

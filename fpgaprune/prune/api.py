@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checks import refuse_broken_model
+from fpgaprune.prune.checks import instance, refuse_broken_model, refuse_no_module
+from fpgaprune.prune.data import refuse_no_data
 from fpgaprune.prune.dead import dead_biases
 from fpgaprune.prune.explain import sensitivity_curves
 from fpgaprune.prune.explain.scores import spread
 from fpgaprune.prune.masks import Masks, prunable
 from fpgaprune.prune.pruned import PrunedModel
+from fpgaprune.prune.recipe import PruneRecipe
 from fpgaprune.prune.resume import resumed_run
 from fpgaprune.prune.run import Run
 from fpgaprune.prune.split import split_validation
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from fpgaprune.explained import SensitivityCurves
     from fpgaprune.prune.data import Data
     from fpgaprune.prune.objectives import Loss, Metric, TrainStep
-    from fpgaprune.prune.recipe import PruneRecipe
     from fpgaprune.prune.stage import Stage
 
 
@@ -45,7 +46,7 @@ def prune(
     train_step: TrainStep | None = None,
     hooks: Hooks | None = None,
     device: str | torch.device | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     explain: Sequence[float] = (),
 ) -> PrunedModel:
     """Return a pruned copy of ``model``, trained after each step; equal arguments give equal weights.
@@ -62,8 +63,10 @@ def prune(
     Raises:
         DivergedError: a training diverged before any of its epochs was of use.
         InputError: the model has no prunable weights or holds NaN or infinities, the recipe names unknown layers,
-            the data is missing, empty or does not fit the model, or the device or the checkpoint cannot be used.
+            the data is missing, empty or does not fit the model, the device or the checkpoint cannot be used, or an
+            argument is of another class.
     """
+    _refuse_other_classes(model, data, recipe)
     copy, unbaked = _checked_copy(model, data, recipe.stages)
     if data is None and any(stage.fine_tune.epochs for stage in recipe.stages):
         msg = "there is no data to fine-tune on; give data, or set fine_tune.epochs to 0"
@@ -76,6 +79,15 @@ def prune(
     masks, scores = state.masks, spread(state.scores, state.masks, copy)
     dead = dead_biases(copy, masks)
     return PrunedModel(copy.eval(), masks, recipe, state.history, dead, unbaked, scores, curves)
+
+
+def _refuse_other_classes(model: object, data: object, recipe: object) -> None:
+    refuse_no_module(model)
+    if data is not None:
+        refuse_no_data(data)
+    instance(
+        "recipe", recipe, PruneRecipe, "PruneRecipe(sparsity=0.5) is one, PruneRecipe.from_dict reads a dictionary"
+    )
 
 
 def _curves(

@@ -11,6 +11,8 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import safetensors.torch
@@ -18,12 +20,11 @@ import torch
 
 from fpgaprune.errors import InputError
 from fpgaprune.paths import fresh_file
-from fpgaprune.prune.checks import known_keys, table
+from fpgaprune.prune.checks import instance, known_keys, table
 from fpgaprune.prune.weights import parse_safetensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -39,6 +40,29 @@ class CheckpointError(InputError):
     """A checkpoint is damaged, holds something else, or is of another run."""
 
 
+def folder_of(value: object) -> Path:
+    """Return the folder of a checkpoint, which a caller may give as text.
+
+    Raises:
+        InputError: the value is no path.
+    """
+    if isinstance(value, str):
+        return Path(value)
+    return instance("checkpoint", value, Path, "give the path of a folder")
+
+
+def refuse_others(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder of several checkpoints that holds anything but those of these names, where * is any text.
+
+    Raises:
+        CheckpointError: it does, or it is no folder.
+    """
+    known = list(names)
+    for path in _entries(folder):
+        if not any(fnmatchcase(path.name, name) for name in known):
+            _refuse(folder, f"it holds {path.name!r}, but a run keeps {' and '.join(known)} alone in it")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A folder, and the digests of what the run in it depends on, by name."""
@@ -52,8 +76,8 @@ class Checkpoint:
         Raises:
             CheckpointError: the folder holds other files, a file is damaged or of another schema, or the run another.
         """
+        self._refuse_foreign()
         if not (self.folder / MANIFEST).exists():
-            self._refuse_foreign()
             return None
         manifest = self._manifest()
         self._refuse_other(table("identity", manifest["identity"]))
@@ -95,13 +119,11 @@ class Checkpoint:
         yield from self.folder.glob(f".{MANIFEST}.*")
 
     def _refuse_foreign(self) -> None:
-        if not self.folder.exists():
-            return
-        if not self.folder.is_dir():
-            self._refuse("it is no folder")
-        ours = set(self._leftovers())
-        if other := sorted(path.name for path in self.folder.iterdir() if path not in ours):
-            self._refuse(f"it holds {other[0]!r} and no {MANIFEST}, so it is no checkpoint")
+        ours = {*self._leftovers(), self.folder / MANIFEST}
+        if other := [path.name for path in _entries(self.folder) if path not in ours]:
+            begun = (self.folder / MANIFEST).exists()
+            why = ", which is no part of a checkpoint" if begun else f" and no {MANIFEST}, so it is no checkpoint"
+            self._refuse(f"it holds {other[0]!r}{why}")
 
     def _refuse_other(self, identity: Mapping[str, object]) -> None:
         known_keys(f"identity in {self.folder / MANIFEST}", identity, self.identity)
@@ -129,8 +151,21 @@ class Checkpoint:
             self._refuse(f"{name} cannot be read: {error.strerror}")
 
     def _refuse(self, problem: str) -> NoReturn:
-        msg = f"the checkpoint {self.folder} cannot be used: {problem}; {_ANEW}"
-        raise CheckpointError(msg)
+        _refuse(self.folder, problem)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what a folder holds, by name; nothing where there is none yet."""
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        _refuse(folder, "it is no folder")
+    return sorted(folder.iterdir())
+
+
+def _refuse(folder: Path, problem: str) -> NoReturn:
+    msg = f"the checkpoint {folder} cannot be used: {problem}; {_ANEW}"
+    raise CheckpointError(msg)
 
 
 def _alone(tensor: Tensor) -> Tensor:

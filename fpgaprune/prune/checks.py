@@ -5,27 +5,30 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from fpgaprune.checks import built, choice, flag, fraction, integer, known_keys, number, plain, table, word
+from fpgaprune.checks import built, choice, flag, fraction, instance, integer, known_keys, number, plain, table, word
 from fpgaprune.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 __all__ = [
     "built",
     "choice",
     "flag",
     "fraction",
+    "instance",
     "integer",
     "known_keys",
     "number",
     "one_line",
     "plain",
     "refuse_broken_model",
+    "refuse_no_module",
     "refuse_nonfinite",
     "table",
     "word",
@@ -45,6 +48,15 @@ def refuse_nonfinite(tensors: Mapping[str, Tensor], owner: str, remedy: str = _R
             values = tensor.float() if tensor.dtype.itemsize == 1 else tensor  # torch lacks the functions for float8
             if not all(map(math.isfinite, values.detach().aminmax())):  # NaN is the least and the largest of all
                 _refuse_values(owner, name, "NaN or infinite", ~values.isfinite(), remedy)
+
+
+def refuse_no_module(model: object) -> None:
+    """Refuse what is no module of torch.
+
+    Raises:
+        InputError: it is of another class.
+    """
+    instance("model", model, nn.Module, "give a torch.nn.Module (that of a PrunedModel is its `module`)")
 
 
 def refuse_broken_model(model: nn.Module, remedy: str = _REMEDY) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fpgaprune.errors import InputError
 from fpgaprune.prune.batches import checked_batches, checked_pair, refuse_unusable, tensors_of
-from fpgaprune.prune.checks import integer
+from fpgaprune.prune.checks import instance, integer
 from fpgaprune.prune.forward import Tensors
 from fpgaprune.prune.seeding import generator, local_seed
 from fpgaprune.several import OneOrMore, as_tuple, mapped, one_or_more
@@ -165,6 +165,16 @@ class Data:
         """
         with local_seed(0):
             return next(self.test_batches())[0]
+
+
+def refuse_no_data(data: object) -> None:
+    """Refuse what is no ``Data``.
+
+    Raises:
+        InputError: it is of another class.
+    """
+    remedy = "give Data(train, test), or Data.from_arrays(train_x, train_y, test_x, test_y)"
+    instance("data", data, Data, remedy)
 
 
 def _batches(name: str, batches: Iterable[Batch], epoch: int) -> Iterator[Batch]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fpgaprune.explained.history import History
-from fpgaprune.prune.checkpoint import Checkpoint
+from fpgaprune.prune.checkpoint import Checkpoint, folder_of
 from fpgaprune.prune.checks import table
 from fpgaprune.prune.digests import data_digest, model_digest, surroundings
 from fpgaprune.prune.forward import device_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fpgaprune.prune.training.moment import Moment
 
 
-def resumed_run(run: Run, folder: Path) -> State:
+def resumed_run(run: Run, folder: Path | str) -> State:
     """Return the last state of a run that begins where the checkpoint in ``folder`` is, and keeps it up to date.
 
     Raises:
@@ -37,7 +37,7 @@ def resumed_run(run: Run, folder: Path) -> State:
         "data": "none" if run.data is None else data_digest(run.data),
         "version, device or function": surroundings(run.means, device_of(run.model)),
     }
-    checkpoint = Checkpoint(folder, identity)
+    checkpoint = Checkpoint(folder_of(folder), identity)
 
     def keep(state: State, moment: Callable[[], Moment] | None) -> None:
         tensors = Tensors()

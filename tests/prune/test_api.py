@@ -328,3 +328,23 @@ def test_data_that_does_not_fit_is_refused_before_anything_is_trained(mlp):
 def test_nothing_is_printed(mlp, data, capfd):
     prune(mlp, data, PruneRecipe(0.5, fine_tune=SHORT))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "x"}, "model must be of the class Module, not str; give a torch.nn.Module"),
+        ({"data": (torch.zeros(4, 8), torch.zeros(4))}, r"data must be of the class Data, not tuple; give Data\(train"),
+        ({"recipe": {"sparsity": 0.5}}, "recipe must be of the class PruneRecipe, not dict; .* reads a dictionary"),
+    ],
+)
+def test_arguments_of_other_classes_are_refused(mlp, data, change, message):
+    with pytest.raises(InputError, match=message):
+        prune(**{"model": mlp, "data": data, "recipe": PruneRecipe(0.5)} | change)
+
+
+def test_training_refuses_arguments_of_other_classes(mlp, data):
+    with pytest.raises(InputError, match="model must be of the class Module, not str"):
+        train("x", data, TrainSettings(epochs=1))
+    with pytest.raises(InputError, match="data must be of the class Data, not tuple"):
+        train(mlp, (torch.zeros(4, 8), torch.zeros(4)), TrainSettings(epochs=1))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fpgaprune.errors import InputError
-from fpgaprune.prune.checkpoint import MANIFEST, SCHEMA, Checkpoint
+from fpgaprune.prune.checkpoint import MANIFEST, SCHEMA, Checkpoint, refuse_others
 from fpgaprune.prune.data import Data
 from fpgaprune.prune.digests import data_digest, model_digest, tensors_digest
 
@@ -107,6 +107,27 @@ def test_other_files_are_refused_and_left(checkpoint):
     with pytest.raises(InputError, match=r"it holds 'thesis\.tex' and no checkpoint\.json"):
         loaded(checkpoint)
     assert (checkpoint.folder / "thesis.tex").read_text() == "all of it"
+
+
+def test_other_files_beside_a_checkpoint_are_refused_too(saved):
+    (saved.folder / "junk.txt").write_text("")
+    with pytest.raises(
+        InputError, match=r"it holds 'junk\.txt', which is no part of a checkpoint; give another folder"
+    ):
+        loaded(saved)
+    (saved.folder / "junk.txt").unlink()
+    assert loaded(saved)[0] == STATE
+
+
+def test_a_folder_of_checkpoints_holds_those_alone(tmp_path):
+    refuse_others(tmp_path / "none", ("prune",))
+    (tmp_path / "round_12").mkdir()
+    refuse_others(tmp_path, ("first", "round_*"))
+    with pytest.raises(InputError, match=r"it holds 'round_12', but a run keeps prune and quantise alone in it; give"):
+        refuse_others(tmp_path, ("prune", "quantise"))
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"notes\.txt cannot be used: it is no folder"):
+        refuse_others(tmp_path / "notes.txt", ("prune",))
 
 
 def test_a_file_is_no_folder(checkpoint):

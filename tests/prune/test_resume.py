@@ -286,6 +286,16 @@ def test_the_folder_is_read_before_anything_is_trained(net, data, tmp_path, monk
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_the_folder_may_be_given_as_text(net, data, tmp_path):
+    recipe = replace(RECIPE, fine_tune=TrainSettings(epochs=1))
+    prune(net, data, recipe, checkpoint=str(tmp_path / "run"), progress=False)
+    assert (tmp_path / "run" / "checkpoint.json").exists()
+    train(net, data, TrainSettings(epochs=1), checkpoint=str(tmp_path / "training"), progress=False)
+    assert (tmp_path / "training" / "checkpoint.json").exists()
+    with pytest.raises(InputError, match="checkpoint must be of the class Path, not int; give the path of a folder"):
+        prune(net, data, recipe, checkpoint=5, progress=False)
+
+
 def test_identities_name_what_differs(tmp_path):
     Checkpoint(tmp_path / "run", {"model": "a", "recipe": "b"}).save({}, {})
     with pytest.raises(InputError, match="another recipe"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fpgaprune.explained.history import History
+from fpgaprune.prune.checks import refuse_no_module
+from fpgaprune.prune.data import refuse_no_data
 from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.training.diverged import DivergedError, TrainingWarning
 from fpgaprune.prune.training.environment import on_device, usable_device
@@ -39,7 +41,7 @@ def train(
     train_step: TrainStep | None = None,
     hooks: Hooks | None = None,
     device: str | torch.device | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     purpose: str = "",
     progress: bool = True,
     label: str = "training",
@@ -61,6 +63,8 @@ def train(
         InputError: the masks or the data do not fit the model, the device or the checkpoint cannot be used, or there is
             nothing to train.
     """
+    refuse_no_module(model)
+    refuse_no_data(data)
     with on_device(model, usable_device(device, model)):
         wiring = Wiring(model, masks, after_step)
         if not settings.epochs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from fpgaprune.prune.checkpoint import Checkpoint
+from fpgaprune.prune.checkpoint import Checkpoint, folder_of
 from fpgaprune.prune.checks import plain
 from fpgaprune.prune.digests import data_digest, model_digest, surroundings, tensors_digest
 from fpgaprune.prune.forward import device_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fpgaprune.prune.training.trainer import Trainer
 
 
-def resumed_training(trainer: Trainer, folder: Path, purpose: str) -> History:
+def resumed_training(trainer: Trainer, folder: Path | str, purpose: str) -> History:
     """Return the history of a training that begins where the checkpoint in ``folder`` is, and keeps it up to date.
 
     ``purpose`` is what else the training depends on, in any words.
@@ -37,7 +37,7 @@ def resumed_training(trainer: Trainer, folder: Path, purpose: str) -> History:
         "data": data_digest(trainer.data),
         "version, device or function": surroundings(trainer.means, device_of(trainer.model)),
     }
-    checkpoint = Checkpoint(folder, identity)
+    checkpoint = Checkpoint(folder_of(folder), identity)
 
     def keep(_: int, moment: Callable[[], Moment]) -> None:
         tensors = Tensors()
