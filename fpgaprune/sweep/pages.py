@@ -12,6 +12,7 @@ from fpgaprune.commands import read_commands, store_commands
 from fpgaprune.paths import write_text
 from fpgaprune.report import Comparison, Comparisons, write_report
 from fpgaprune.store import key_of
+from fpgaprune.sweep.plan import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,11 +86,12 @@ def write_pages(outcomes: Sequence[Outcome], out: Path, workers: Workers) -> Non
         InputError: the folder cannot be written.
     """
     kinds: dict[str, dict[tuple[str, float, str], list[Point]]] = {}
+    short = short_names(list(dict.fromkeys(axis for each in outcomes for axis in each.settings)))
     for each in outcomes:
         if each.design is not None:
             design = replace(each.design, label=each.name)
             groups = kinds.setdefault(design.resources.kind.value, {})
-            key = design.board.name, design.resources.clock_ns, _title(each.settings)
+            key = design.board.name, design.resources.clock_ns, _title(each.settings, short)
             groups.setdefault(key, []).append(design)
     folders = {kind: out if len(kinds) == 1 else out / "reports" / kind for kind in kinds}
     for kind, groups in kinds.items():
@@ -104,10 +106,8 @@ def _called(write: Callable[[], object]) -> None:
     write()
 
 
-def _title(settings: Mapping[str, object]) -> str:
+def _title(settings: Mapping[str, object], short: Mapping[str, str]) -> str:
     """Return what sets a design apart beside its pruning and its board."""
     return ", ".join(
-        f"{axis.rpartition('.')[2]} {value}"
-        for axis, value in settings.items()
-        if not axis.startswith(_PRUNED) and axis != _BOARD
+        f"{short[axis]} {value}" for axis, value in settings.items() if not axis.startswith(_PRUNED) and axis != _BOARD
     )

@@ -112,7 +112,7 @@ def _label(recipe: Recipe) -> str:
 def names(points: Sequence[Point], axes: Sequence[str]) -> tuple[str, ...]:
     """Return a name for each point, of what differs between them, such as ``sparsity 0.9, board kv260``."""
     varied = [axis for axis in axes if len({repr(point.settings.get(axis)) for point in points}) > 1]
-    short = _short(varied)
+    short = short_names(varied)
     found = [
         ", ".join(f"{short[axis]} {_shown(point.settings[axis])}" for axis in varied if axis in point.settings)
         or "design"
@@ -124,7 +124,7 @@ def names(points: Sequence[Point], axes: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _short(axes: Sequence[str]) -> Mapping[str, str]:
+def short_names(axes: Sequence[str]) -> Mapping[str, str]:
     """Return the last part of each dotted name, and the whole name where others end alike."""
     last = [axis.rpartition(".")[2] for axis in axes]
     return {axis: end if last.count(end) == 1 else axis for axis, end in zip(axes, last, strict=True)}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from fpgaprune.errors import InputError
-from fpgaprune.sweep import Column, Table, print_table
+from fpgaprune.sweep import Column, Table, pages, print_table
+from fpgaprune.sweep.table import Outcome
+from tests.report.examples import LEVELS, point_of
 
 TABLE = Table(
     (
@@ -85,3 +88,17 @@ def test_narrow_terminal_gets_the_first_columns():
 def test_single_design_is_told_line_by_line():
     lines = _printed(Table(TABLE.columns, TABLE.rows[:1]), width=60).splitlines()
     assert [line.split("  ")[0].strip() for line in lines] == ["lut (estimate)", "latency (ns, csynth)", "fits"]
+
+
+def test_titles_of_pages_tell_axes_apart_that_end_alike(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(pages, "write_report", lambda compared, *_: written.append(compared))
+    settings = [
+        {"prune.sparsity": 0.5, "quantise.weight_bits": 8, "quantise.layers.0.weight_bits": bits, "train.seed": 1}
+        for bits in (4, 6)
+    ]
+    outcomes = [Outcome(f"design {at}", each, None, point_of(LEVELS[1])) for at, each in enumerate(settings)]
+    pages.write_pages(outcomes, tmp_path, SimpleNamespace(each=map))
+    assert [group.title for group in written[0].groups] == [
+        f"quantise.weight_bits 8, quantise.layers.0.weight_bits {bits}, seed 1" for bits in (4, 6)
+    ]
