@@ -38,10 +38,15 @@ def _told(point: Point) -> str:
     """Return a design in a sentence."""
     resources = point.resources
     accuracy = "unknown" if point.accuracy is None else wording.percent(point.accuracy, 2)
+    energy = (
+        ""
+        if point.energy_pj is None
+        else f", energy of an inference {wording.picojoules(point.energy_pj)} pJ (estimate)"
+    )
     return (
         f"Accuracy {accuracy} as integers, {wording.percent(point.sparsity)} of the weights zero, latency "
         f"{wording.plural(resources.latency_cycles, 'cycle')} ({wording.nanoseconds(resources.latency_ns)} ns), "
-        f"interval {wording.plural(resources.interval_cycles, 'cycle')}. "
+        f"interval {wording.plural(resources.interval_cycles, 'cycle')}{energy}. "
         f"Numbers are of the kind {resources.kind.value}, in brackets 90 % intervals."
     )
 

@@ -43,8 +43,9 @@ def sentences(estimate: EnergyEstimate, board: Board) -> tuple[str, ...]:
     """Return what there is to say of an energy: its interval, where it comes from, and the static power."""
     low, high = estimate.bounds_pj
     return (
-        f"{_picojoules(estimate.dynamic_pj)} pJ of switching for an inference, taken to lie between "
-        f"{_picojoules(low)} and {_picojoules(high)} pJ (a factor of {UNCERTAINTY:g} either way, a judgement); "
+        f"{wording.picojoules(estimate.dynamic_pj)} pJ of switching for an inference, taken to lie between "
+        f"{wording.picojoules(low)} and {wording.picojoules(high)} pJ "
+        f"(a factor of {UNCERTAINTY:g} either way, a judgement); "
         "ratios between designs for one board share the constants and are better",
         f"activity is the mean toggle rate, {estimate.switching}",
         f"source: {SOURCE}",
@@ -60,9 +61,9 @@ def _static(estimate: EnergyEstimate, board: Board) -> tuple[str, ...]:
     low, high = static.bounds_pj
     least, most = map(wording.percent, static.share_bounds)
     return (
-        f"static power, beside that: {_picojoules(static.energy_pj)} pJ in the interval from one inference to the "
-        f"next, {wording.nanoseconds(estimate.interval_ns)} ns; taken to lie between {_picojoules(low)} and "
-        f"{_picojoules(high)} pJ (a factor of {STATIC_UNCERTAINTY:g} either way, a judgement)",
+        f"static power, beside that: {wording.picojoules(static.energy_pj)} pJ in the interval from one inference to "
+        f"the next, {wording.nanoseconds(estimate.interval_ns)} ns; taken to lie between {wording.picojoules(low)} and "
+        f"{wording.picojoules(high)} pJ (a factor of {STATIC_UNCERTAINTY:g} either way, a judgement)",
         f"static share: {wording.percent(static.share)} of static and switching together ({least} to {most})",
         _static_source(estimate),
     )
@@ -86,12 +87,8 @@ def _layer_line(layer: LayerEnergy, kinds: Mapping[str, str], console: Console) 
 
 
 def _line(label: Text, nonzeros: int, activity: float, energies: Iterable[float]) -> Line:
-    cells = (wording.count(nonzeros), wording.percent(activity), *map(_picojoules, energies))
+    cells = (wording.count(nonzeros), wording.percent(activity), *map(wording.picojoules, energies))
     return Line(label, tuple(map(Text, cells)))
-
-
-def _picojoules(energy: float) -> str:
-    return f"{energy:,.1f}"
 
 
 # --- several designs ---
@@ -118,15 +115,17 @@ def _designs(points: Sequence[EnergyPoint]) -> Iterator[Line]:
     yield _row("built by", [",\n".join(point.strategies) or wording.NOTHING for point in points])
     yield _row("interval [ns]", [wording.nanoseconds(point.energy.interval_ns) for point in points])
     yield _row("activity", [wording.percent(point.energy.activity) for point in points])
-    yield _multiples("energy [pJ]", [point.energy.dynamic_pj for point in points], _picojoules)
-    yield _row("  least [pJ]", [_picojoules(point.energy.bounds_pj[0]) for point in points])
-    yield _row("  most [pJ]", [_picojoules(point.energy.bounds_pj[1]) for point in points])
+    yield _multiples("energy [pJ]", [point.energy.dynamic_pj for point in points], wording.picojoules)
+    yield _row("  least [pJ]", [wording.picojoules(point.energy.bounds_pj[0]) for point in points])
+    yield _row("  most [pJ]", [wording.picojoules(point.energy.bounds_pj[1]) for point in points])
     static = [point.energy.static for point in points]
     known = [each for each in static if each is not None]
     if len(known) == len(points):
-        yield _row("static, an interval [pJ]", [_picojoules(each.energy_pj) for each in known])
+        yield _row("static, an interval [pJ]", [wording.picojoules(each.energy_pj) for each in known])
         yield _row("static share", [wording.percent(each.share) for each in known])
-        yield _multiples("energy and static [pJ]", [each.energy_pj + each.dynamic_pj for each in known], _picojoules)
+        yield _multiples(
+            "energy and static [pJ]", [each.energy_pj + each.dynamic_pj for each in known], wording.picojoules
+        )
 
 
 def _parts(points: Sequence[EnergyPoint]) -> Iterator[Line]:
@@ -134,8 +133,8 @@ def _parts(points: Sequence[EnergyPoint]) -> Iterator[Line]:
     for name, part in zip(_PART_NAMES, PARTS, strict=True):
         energies = [point.energy.part_pj(part) for point in points]
         if any(energies):
-            yield _multiples(name, energies, _picojoules)
-    yield _multiples("all", [point.energy.dynamic_pj for point in points], _picojoules)
+            yield _multiples(name, energies, wording.picojoules)
+    yield _multiples("all", [point.energy.dynamic_pj for point in points], wording.picojoules)
 
 
 def _layers(points: Sequence[EnergyPoint], kinds: Mapping[str, str], console: Console) -> Iterator[Line]:
@@ -143,10 +142,10 @@ def _layers(points: Sequence[EnergyPoint], kinds: Mapping[str, str], console: Co
     weighted = dict.fromkeys(layer.layer for point in points for layer in point.energy.layers if layer.nonzeros)
     for name in weighted:
         label = foreign(wording.layer(name, kinds.get(name, "")), console)
-        yield _multiples(label, [point.by_layer.get(name, 0.0) for point in points], _picojoules)
+        yield _multiples(label, [point.by_layer.get(name, 0.0) for point in points], wording.picojoules)
     rest = [sum(pj for name, pj in point.by_layer.items() if name not in weighted) for point in points]
     if any(rest):
-        yield _multiples(wording.REST, rest, _picojoules)
+        yield _multiples(wording.REST, rest, wording.picojoules)
 
 
 def _row(label: str, cells: Iterable[str]) -> Line:

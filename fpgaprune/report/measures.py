@@ -11,14 +11,13 @@ from fpgaprune.report import wording
 from fpgaprune.report.judge import Outcome
 from fpgaprune.report.stock import AMOUNTS as STOCK_AMOUNTS
 from fpgaprune.report.stock import amount_of, ratio_to
-from fpgaprune.resources import AMOUNTS
+from fpgaprune.resources import AMOUNTS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fpgaprune.report.comparison import Comparison, LayerPoint, Point
     from fpgaprune.report.stock import Baseline
-    from fpgaprune.resources import Kind
     from fpgaprune.sim import Verdict
 
 
@@ -108,6 +107,7 @@ def design_measures(comparison: Comparison) -> tuple[Measure, ...]:
         Measure("latency", "cycles", kind, tuple(_number(each.latency_cycles) for each in timing)),
         Measure("latency", "ns", kind, tuple(_time(each.latency_ns) for each in timing)),
         Measure("interval", "cycles", kind, tuple(_number(each.interval_cycles) for each in timing)),
+        *_energy(comparison),
         Measure("strategy", "", "", tuple(_strategies(point) for point in points)),
         Measure("C-simulation", "", "", tuple(_judged(point.verdict) for point in points)),
     )
@@ -265,6 +265,19 @@ def _amount(amount: str, kind: str, comparison: Comparison) -> Measure:
     used = any(totals)
     compared = used and comparison.reference is not None
     return Measure(wording.AMOUNT_NAMES[amount], "", kind, cells, compared=compared, boarded=used)
+
+
+def _energy(comparison: Comparison) -> tuple[Measure, ...]:
+    """Return what an inference takes, whose kind is its own; nothing where no design's energy is known."""
+    energies = [point.energy_pj for point in comparison.points]
+    if all(energy is None for energy in energies):
+        return ()
+    first = energies[0] if comparison.reference else None
+    cells = tuple(
+        MISSING if energy is None else Cell(wording.picojoules(energy), energy, ratio(energy, first))
+        for energy in energies
+    )
+    return (Measure("energy", "pJ", Kind.ESTIMATE.value, cells, compared=bool(first)),)
 
 
 def _compared(values: Iterable[int | None], *, against: bool) -> tuple[Cell, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from fpgaprune.report import wording
@@ -28,7 +29,8 @@ def designs_table(compared: Comparisons, best: set[int]) -> TableView:
     """Return all designs, a row each, without what none takes; ``best`` has the identities of the best."""
     measured = [{_key(each): each for each in design_measures(group)} for group in compared.groups]
     heads = {key: each for measures in measured for key, each in measures.items()}
-    keys = [key for key in heads if key not in _BELOW]
+    fullest_first = sorted(measured, key=len, reverse=True)  # a board without a measure must not move its column
+    keys = [key for key in dict.fromkeys(chain.from_iterable(fullest_first)) if key not in _BELOW]
     rows = [
         RowView(
             wording.plain(point.label),

@@ -117,8 +117,7 @@ def _print_findings(comparison: Comparison, console: Console) -> None:
 
 
 def _design_line(measure: Measure, comparison: Comparison) -> Line:
-    said = measure.unit or measure.kind
-    label = Text(f"{measure.name} ({said})" if said else measure.name)
+    label = Text(_head(measure))
     parts = []
     if measure.compared:
         parts.append(f"x {wording.against(comparison)}")
@@ -127,6 +126,13 @@ def _design_line(measure: Measure, comparison: Comparison) -> Line:
     for part in parts:
         label.append(f"\n  {part}", style="dim")
     return Line(label, tuple(_stacked(cell, measure) for cell in measure.cells))
+
+
+def _head(measure: Measure) -> str:
+    """Return a measure with its unit and kind; the kind of times is said above the table."""
+    kind = "" if measure.unit in ("cycles", "ns") else measure.kind
+    said = ", ".join(word for word in (measure.unit, kind) if word)
+    return f"{measure.name} ({said})" if said else measure.name
 
 
 def _stacked(cell: Cell, measure: Measure) -> Text:

@@ -75,6 +75,11 @@ def nanoseconds(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0")
 
 
+def picojoules(value: float) -> str:
+    """Return an energy in pJ."""
+    return f"{value:,.1f}"
+
+
 def plural(number: int, noun: str) -> str:
     """Return a number with its noun, which takes an s unless there is one."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from fpgaprune import board
+from fpgaprune.energy import KeptEnergy
 from fpgaprune.report import Comparison, Comparisons, LayerPoint, Point
 from fpgaprune.report.inputs import InputReads
 from fpgaprune.resources import Kind, LayerResources, Resources
@@ -88,6 +89,31 @@ def several_boards():
         for each in small[1:]
     )
     return Comparisons((Comparison(small), Comparison(large)))
+
+
+def with_energies(comparison=None, first=8000.0):
+    """Return designs that each take half of what the one before takes; of the last two it is not known."""
+    points = (comparison or example_comparison()).points
+    known = [replace(each, energy=KeptEnergy(first / 2**at, "counted")) for at, each in enumerate(points[:-2])]
+    return Comparison((*known, *points[-2:]))
+
+
+def seeded(place, seeds=(0, 1)):
+    """Return designs on a board that are called as a sweep over levels, boards and seeds calls them."""
+    return Comparison(
+        tuple(
+            replace(
+                point,
+                label=f"sparsity {level[0] / 100:g}, board {place.name}, seed {seed}",
+                folder=f"out/{place.name}/{level[0]}-{seed}",
+                board=place,
+                accuracy=point.accuracy - 0.002 * seed,
+            )
+            for level in LEVELS[1:]
+            for point in (point_of(level),)
+            for seed in seeds
+        )
+    )
 
 
 def with_layers(point, layers):

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from fpgaprune.report import markdown
-from tests.report.examples import EDGES, example_comparison, named, not_paying
+from tests.report.examples import EDGES, example_comparison, named, not_paying, with_energies
 
 
 def tables(text):
@@ -41,6 +41,12 @@ def test_rows_are_designs_with_units_kinds_and_ratios():
         "C-simulation": "exact",
     }
     assert dict(zip(head, rows[0], strict=True))["fits board"] == "no (lacks LUT, FF, DSP)"
+
+
+def test_energy_has_its_unit_kind_and_multiple():
+    head, _, *rows = tables(markdown(with_energies()))[0]
+    at = head.index("energy (pJ, estimate)")
+    assert [row[at] for row in rows] == ["8,000.0 (1.00x)", "4,000.0 (0.50x)", "2,000.0 (0.25x)", "-", "-"]
 
 
 def test_it_says_kind_board_answer_and_findings():

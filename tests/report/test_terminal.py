@@ -22,6 +22,7 @@ from tests.report.examples import (
     not_paying,
     one_point,
     point_of,
+    with_energies,
 )
 
 
@@ -65,6 +66,14 @@ def test_designs_are_columns_with_kind_unit_ratio_and_share_of_the_board():
     ]
     assert rows(text, "strategy") == [["strategy", *["multiply"] * 5]]
     assert rows(text, "C-simulation") == [["C-simulation", "not run", "exact", "exact", "exact", "exact"]]
+
+
+def test_energy_has_its_unit_kind_and_multiple():
+    text = printed(with_energies())
+    assert rows(text, "energy", 1) == [
+        ["energy (pJ, estimate)", "8,000.0", "4,000.0", "2,000.0", "-", "-"],
+        ["x dense", "1.00x", "0.50x", "0.25x", "-", "-"],
+    ]
 
 
 def test_layers_are_dense_beside_pruned():
