@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fpgaprune.report import wording
 from fpgaprune.report.charts import Tick
+from fpgaprune.report.dot_texts import dot_texts
 from fpgaprune.report.measures import built
 from fpgaprune.report.scales import accuracy_scale, cost_scale
 
@@ -24,7 +25,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 624, 18, 340
 """The frame in which the points are; the script of the page has it from the plot."""
 
 _MARGIN = 14
-_NAMED, _LONGEST = 10, 16
+_NAMED = 10
 
 FULLEST = "Fullest resource, % of the board"
 """The axis that tells boards apart."""
@@ -117,8 +118,10 @@ def plot_view(compared: Comparisons, names: Sequence[str]) -> PlotView:
     front = frontier(known)
     boards = [group.place for group in compared.boards]
     numbers = [boards.index(group.place) for group, _ in compared]
+    texts = dot_texts(compared.points) if len(names) <= _NAMED else ("",) * len(names)
     dots = tuple(
-        _dot(at, numbers, compared, names[at], axes, columns, (x, y), (across, up)) for at in range(len(names))
+        _dot(at, numbers, compared, words, axes, columns, (x, y), (across, up))
+        for at, words in enumerate(zip(names, texts, strict=True))
     )
     labels = [name for name, pair in zip(names, pairs, strict=True) if pair in front]
     lacking = len(pairs) - len(known)
@@ -200,13 +203,13 @@ def _dot(
     at: int,
     numbers: Sequence[int],
     compared: Comparisons,
-    name: str,
+    words: tuple[str, str],
     axes: tuple[Axis, ...],
     columns: list[list[float | None]],
     chosen: tuple[int, int],
     scales: tuple[Scale, Scale],
 ) -> Dot:
-    point, number = compared.points[at], numbers[at]
+    point, number, (name, text) = compared.points[at], numbers[at], words
     cost, gain = (columns[axis][at] for axis in chosen)
     shown = cost is not None and gain is not None
     fits = point.resources.fits(point.board)
@@ -220,7 +223,7 @@ def _dot(
         shown,
         json.dumps([None if values[at] is None else round(float(values[at] or 0), 6) for values in columns]),
         f"{name}: {_told(axes[chosen[1]], gain)}, {_told(axes[chosen[0]], cost)}, {'fits' if fits else 'does not fit'}",
-        wording.short(point.label, _LONGEST) if len(compared.points) <= _NAMED else "",
+        text,
     )
 
 

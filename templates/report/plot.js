@@ -58,6 +58,7 @@ function draw() {
   const best = frontier(visible.map((dot) => [dot.values[x], dot.values[y]]), more[x], more[y]);
   const [first, ...others] = best.map(([a, b]) => [px(a), py(b)]);
   const end = more[x] ? left : right;
+  nameDots();
   plot.querySelector(":scope > .front").setAttribute("d", first ? `M${first}${others.map(([a, b]) => `H${a}V${b}`).join("")}H${end}` : "");
   document.getElementById("name-x").textContent = axes[x];
   document.getElementById("plot-title").textContent = `${axes[y]} against ${axes[x]}`;
@@ -65,6 +66,23 @@ function draw() {
   const lacking = dots.length - visible.length;
   document.getElementById("plot-missing").textContent = lacking ? `${lacking} of ${dots.length} designs not shown.` : "";
 }
+
+// Texts beside points are hidden where they would cross a text before them, another point, or the edge of the plot.
+function nameDots() {
+  const frame = plot.getBoundingClientRect(), shown = dots.filter((dot) => !dot.classList.contains("gone"));
+  shown.sort((a, b) => a.dataset.design - b.dataset.design);
+  const marks = shown.map((dot) => [dot, dot.querySelector(".mark").getBoundingClientRect()]), taken = [];
+  for (const dot of shown) {
+    const box = dot.querySelector(".dot-text")?.getBoundingClientRect();
+    if (!box) continue;
+    const free = box.left >= frame.left && box.right <= frame.right && !taken.some((other) => cross(box, other))
+      && !marks.some(([other, mark]) => other !== dot && cross(box, mark));
+    dot.classList.toggle("crowded", !free);
+    if (free) taken.push(box);
+  }
+}
+
+function cross(a, b) { return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom; }
 
 function made(name, attributes, content = "") {
   const element = document.createElementNS("http" + "://www.w3.org/2000/svg", name);
@@ -120,4 +138,6 @@ function told(axis, value) {
   return `${name} ${value.toLocaleString("en", { maximumFractionDigits: 2 })}${unit && ` ${unit}`}`;
 }
 
+nameDots();
+addEventListener("resize", nameDots);
 document.documentElement.dataset.ready = "yes";

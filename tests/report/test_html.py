@@ -14,16 +14,19 @@ import pytest
 
 from fpgaprune import board
 from fpgaprune.emit.render import render
+from fpgaprune.energy import KeptEnergy
 from fpgaprune.errors import InputError
 from fpgaprune.paths import resource
-from fpgaprune.report import Comparison, charts, views
+from fpgaprune.report import Comparison, Comparisons, charts, views
 from fpgaprune.report.html import TEMPLATE, page, write_page
 from fpgaprune.report.picture import png
 from fpgaprune.report.scales import strength
 from fpgaprune.version import __version__
 from tests.report.examples import (
     EDGES,
+    KV260,
     LEVELS,
+    PYNQ,
     WRONG,
     example_comparison,
     missing_layer,
@@ -31,6 +34,9 @@ from tests.report.examples import (
     not_paying,
     one_point,
     point_of,
+    seeded,
+    several_boards,
+    with_energies,
     without_accuracy,
 )
 from tests.report.pages import parse, table
@@ -99,6 +105,55 @@ def test_designs_are_rows_dense_first(example):
         "multiply",
         "exact",
     ]
+
+
+def test_energy_is_a_column_where_any_design_has_one():
+    root = parse(page(with_energies()))
+    head, rows = table(section(root, "designs").one("table"))
+    at = head.index("energy pJ estimate")
+    assert [row[at] for row in rows] == ["8,000.0 1.00×", "4,000.0 0.50×", "2,000.0 0.25×", "-", "-"]  # noqa: RUF001
+    body = section(root, "designs").one("table").one("tbody").all("tr")
+    assert [row.all("td")[at - 1].attributes["data-sort"] for row in body] == ["8000", "4000", "2000", "", ""]
+    told = [each.one("p", class_="lead").text for each in root.all("section", class_="detail")]
+    assert ["energy of an inference" in each for each in told] == [True] * 3 + [False] * 2
+    assert "interval 1 cycle, energy of an inference 2,000.0 pJ (estimate). Numbers" in told[2]
+
+
+def test_energy_of_one_board_alone_stays_in_its_place():
+    without, known = several_boards().groups
+    known = Comparison(tuple(replace(each, energy=KeptEnergy(10.0, "counted")) for each in known.points))
+    head, rows = table(section(parse(page(Comparisons((without, known)))), "designs").all("table")[0])
+    assert head.index("energy pJ estimate") == head.index("strategy") - 1
+    assert [row[head.index("strategy") - 1].split()[0] for row in rows] == ["-", "-", "-", "10.0", "10.0"]
+
+
+def test_energy_without_that_of_the_first_design_has_no_multiple():
+    first, *others = with_energies().points
+    head, rows = table(section(parse(page(Comparison((replace(first, energy=None), *others)))), "designs").one("table"))
+    assert [row[head.index("energy pJ estimate")] for row in rows] == ["-", "4,000.0", "2,000.0", "-", "-"]
+
+
+def texts_of_dots(compared):
+    found = [each.all("text", class_="dot-text") for each in parse(page(compared)).all("g", class_="dot")]
+    return [each[0].text if each else "" for each in found]
+
+
+def test_texts_of_points_leave_out_what_all_have_and_stay_apart():
+    levels = ("0.5", "0.75", "0.9", "0.95")
+    assert texts_of_dots(example_comparison()) == ["0 %", "50 %", "75 %", "90 %", "95 %"]
+    assert sorted(texts_of_dots(seeded(KV260))) == [
+        f"sparsity {each}, seed {seed}" for each in levels for seed in (0, 1)
+    ]
+    boards = Comparisons((seeded(KV260, (0,)), seeded(PYNQ, (0,))))
+    assert texts_of_dots(boards) == [f"sparsity {each}" for each in levels] * 2
+    points = seeded(KV260, (0,)).points
+    long = Comparison(
+        tuple(replace(each, label=f"{'x' * 20}{at}{'y' * 20}") for at, each in enumerate(points)),
+    )
+    assert len(set(texts_of_dots(long))) == len(points)
+    crossed = zip(points, ("a, b", "a, b, c", "a, c, b", "c, b, a"), strict=True)
+    found = texts_of_dots(Comparison(tuple(replace(point, label=label) for point, label in crossed)))
+    assert found == ["a, b", "a, b, c", "a, c, b", "c, b, a"]
 
 
 def test_rows_sort_by_values(example):

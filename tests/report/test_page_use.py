@@ -20,7 +20,9 @@ from tests.report.examples import (
     explained_comparison,
     named,
     point_of,
+    seeded,
     several_boards,
+    with_energies,
 )
 from tests.report.test_comparison import made
 
@@ -147,6 +149,55 @@ def test_energy_is_an_axis_where_it_is_known(opened):
     assert it.page.locator("#plot-missing").text_content() == "1 of 5 designs not shown."
 
 
+def texts(opened_page):
+    """Return the boxes of texts beside points that can be seen, and what they say."""
+    shown = [each for each in opened_page.page.locator(".dot-text").all() if each.is_visible()]
+    return [
+        {**each.evaluate("each => each.getBoundingClientRect().toJSON()"), "said": each.text_content()}
+        for each in shown
+    ]
+
+
+def overlapping(boxes):
+    """Whether two of the boxes have more than an edge in common."""
+    return any(
+        one["x"] < other["x"] + other["width"] - 0.5
+        and other["x"] < one["x"] + one["width"] - 0.5
+        and one["y"] < other["y"] + other["height"] - 0.5
+        and other["y"] < one["y"] + one["height"] - 0.5
+        for at, one in enumerate(boxes)
+        for other in boxes[:at]
+    )
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+def test_texts_of_points_never_overlap(opened, width):
+    compared = seeded(KV260)
+    it = opened(compared, viewport={"width": width, "height": 900})
+    wide = texts(it)
+    for axis in ("LUT (estimate)", "Latency, ns (estimate)", "Sparsity, %"):
+        it.page.locator("#axis-x").select_option(label=axis)
+        found, frame = texts(it), it.page.locator(".pareto").bounding_box()
+        assert 2 <= len(found) <= len(compared.points)
+        assert not overlapping(found)
+        assert all(
+            box["x"] >= frame["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"] + 0.5 for box in found
+        )
+    it.page.locator("#axis-x").select_option(label="LUT (estimate)")
+    assert [each["said"] for each in texts(it)] == [each["said"] for each in wide]
+    assert len(wide) < len(compared.points)
+    it.page.set_viewport_size({"width": 1790 - width, "height": 900})
+    it.page.wait_for_timeout(100)
+    assert not overlapping(texts(it))
+    assert it.said == []
+
+
+def test_without_scripts_a_phone_has_no_texts_at_points(opened):
+    narrow = opened(seeded(KV260), java_script_enabled=False, viewport={"width": 390, "height": 900})
+    assert texts(narrow) == []
+    assert len(texts(opened(example_comparison(), java_script_enabled=False))) == 5
+
+
 def test_boards_are_shapes_of_their_own_that_can_be_left_out(opened):
     it = opened(several_boards())
     assert it.page.locator(".answer").count() == 2
@@ -262,7 +313,11 @@ def test_many_designs_are_told_in_less(opened):
 
 def test_tables_are_no_wider_than_a_screen_of_1400_pixels(opened, tmp_path):
     designs = [made(tmp_path / name, name) for name in ("one", "two")]
-    for compared in (example_comparison(), several_boards(), compare(designs)):
+    for compared in (
+        with_energies(first=12_345_678.0),
+        Comparisons(tuple(map(with_energies, several_boards().boards))),
+        compare(designs),
+    ):
         it = opened(compared, viewport={"width": 1400, "height": 900})
         tables = it.page.locator(".scroll:visible")
         assert tables.count() >= 3
