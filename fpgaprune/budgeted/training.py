@@ -78,6 +78,8 @@ class Training:
             progress=self.progress,
             loss=self.loss,
             metric=self.metric,
+            train_step=self.train_step,
+            hooks=self.hooks,
             device=self.device,
             checkpoint=self._folder(name, "quantise"),
         )

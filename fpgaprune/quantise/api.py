@@ -12,11 +12,13 @@ import torch
 from fpgaprune.capture.api import capture
 from fpgaprune.capture.run import trace
 from fpgaprune.explained import History, PruneReport
-from fpgaprune.prune.objectives import Loss, Metric, evaluate_metric
+from fpgaprune.prune.objectives import evaluate_metric
 from fpgaprune.prune.pruned import PrunedModel
 from fpgaprune.prune.seeding import local_seed, mix
 from fpgaprune.prune.split import split_validation
 from fpgaprune.prune.torch_masks import baked_copy
+from fpgaprune.prune.training.hooks import Hooks
+from fpgaprune.prune.training.trainer import Means
 from fpgaprune.quantise.course import Course
 from fpgaprune.quantise.fold import fold_batch_norm
 from fpgaprune.quantise.freeze import freeze
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from fpgaprune.capture.records import FloatArray
     from fpgaprune.explained import FoldReport
     from fpgaprune.prune.data import Data
+    from fpgaprune.prune.objectives import Loss, Metric, TrainStep
     from fpgaprune.quantise.compression import Saved
     from fpgaprune.quantise.recipe import QuantiseRecipe
 
@@ -49,17 +52,23 @@ def quantise(
     progress: bool = True,
     loss: Loss | None = None,
     metric: Metric | None = None,
+    train_step: TrainStep | None = None,
+    hooks: Hooks | None = None,
     device: str | torch.device | None = None,
     checkpoint: Path | None = None,
 ) -> QuantisedModel:
     """Return ``pruned``, or a model that others pruned, in fixed point; equal arguments give equal models, bit for bit.
 
     Formats are chosen on the first samples of the training data. Weights that are zero stay zero while fine-tuning.
-    ``loss``, ``metric`` and ``device`` are those of ``fpgaprune.prune.training.train``. ``checkpoint`` is a folder that
-    is kept up to date after each epoch of fine-tuning; a call with the same arguments goes on from there.
+    ``loss``, ``metric``, ``train_step``, ``hooks`` and ``device`` are those of ``fpgaprune.prune.training.train``, for
+    each training in fixed point; the model that a train step and hooks get has the inputs and outputs of ``pruned``,
+    but not its layers. ``checkpoint`` is a folder that is kept up to date after each epoch of fine-tuning; a call with
+    the same arguments goes on from there.
 
     Raises:
-        InputError: the recipe does not fit the layers, or the data does not fit the model.
+        DivergedError: a training diverged before any of its epochs was of use.
+        InputError: the recipe does not fit the layers, the data does not fit the model, or the loss or the train step
+            does not run.
         UnsupportedError: the model holds an operation that cannot be translated exactly.
         FormatError: a sum may exceed the 53 bits up to which the float64 reference is exact.
     """
@@ -68,7 +77,8 @@ def quantise(
     network, folds = _network(module, data)
     plan = make_plan(network, trace(network, _samples(data, recipe)), recipe)
     freeze(network, plan)  # refuses sums that are too wide before time goes into training
-    course = _course(data, recipe, loss, metric, device, checkpoint, progress=progress)
+    means = Means(loss, metric, train_step, hooks or Hooks(), progress)
+    course = _course(data, recipe, means, device, checkpoint)
     trained = _trained(network, plan, recipe, course)
     layers = freeze(trained.network, trained.plan)
     quantised = QuantisedModel(layers, network.outputs, recipe)
@@ -135,19 +145,16 @@ class _Trained:
 def _course(
     data: Data,
     recipe: QuantiseRecipe,
-    loss: Loss | None,
-    metric: Metric | None,
+    means: Means,
     device: str | torch.device | None,
     checkpoint: Path | None,
-    *,
-    progress: bool,
 ) -> Course | None:
     """Return how the network is fine-tuned; None where it is not."""
     if recipe.fine_tune is None:
         return None
     settings = replace(recipe.fine_tune, seed=mix(recipe.seed, recipe.fine_tune.seed))
     purpose = json.dumps(recipe.to_dict(), sort_keys=True)
-    return Course(data, settings, loss, metric, progress, device, checkpoint, purpose)
+    return Course(data, settings, means, device, checkpoint, purpose)
 
 
 def _trained(network: Network, plan: Plan, recipe: QuantiseRecipe, course: Course | None) -> _Trained:

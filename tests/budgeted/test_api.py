@@ -18,10 +18,10 @@ from fpgaprune.budgeted import next_command, print_outcome, told
 from fpgaprune.errors import InputError
 from fpgaprune.fit import InfeasibleError, fit, planner, totals
 from fpgaprune.flow import Options, generated
-from fpgaprune.prune import Stage
+from fpgaprune.prune import Hooks, Stage, default_loss
 from fpgaprune.resources import AMOUNTS
 from fpgaprune.schedule import Interface, strategy_of
-from tests.budgeted.nets import ADDERS, RECIPE, budget, data, mlp
+from tests.budgeted.nets import ADDERS, NARROW, RECIPE, budget, data, mlp, training
 from tests.nets import PYNQ
 
 TIGHT = budget(0.004, dsp=0.0)
@@ -295,3 +295,16 @@ def test_a_model_that_others_pruned_and_did_not_bake_is_taken_with_a_fixed_layer
     assert found.pruned.unbaked == ("0.weight",)
     assert not found.pruned.masks["0.weight"][~model[0].weight_mask.bool()].any()
     assert found.outcome.dense is not None
+
+
+def test_train_steps_and_hooks_reach_the_fine_tuning_in_fixed_point():
+    records, batches = [], []
+
+    def step(model, batch):
+        batches.append(batch)
+        return default_loss(model(batch[0]), batch[1])
+
+    own = training(train_step=step, hooks=Hooks(on_epoch_end=lambda _, record: records.append(record)))
+    model = own.quantise(mlp(), replace(NARROW, fine_tune=TrainSettings(epochs=2, learning_rate=1e-3)), "round_1")
+    assert tuple(records) == model.report.history.records
+    assert len(batches) == 2 * 6

@@ -12,8 +12,9 @@ from torch.nn.utils import prune as torch_prune
 
 from fpgaprune.errors import FormatError, InputError
 from fpgaprune.explained import remarks
+from fpgaprune.explained.history import EventKind
 from fpgaprune.fixed import Overflow, Rounding
-from fpgaprune.prune import Data, Masks, PrunedModel, PruneRecipe, TrainSettings, prune, train
+from fpgaprune.prune import Data, Hooks, Masks, PrunedModel, PruneRecipe, TrainSettings, default_loss, prune, train
 from fpgaprune.prune.checkpoint import Checkpoint
 from fpgaprune.prune.split import chosen
 from fpgaprune.prune.training.loop import Loop
@@ -156,6 +157,61 @@ def test_fine_tuning_goes_on_after_an_interruption(pruned, data, tuned, tmp_path
     monkeypatch.setattr(Loop, "epoch", lambda self, *given, of=Loop.epoch: epochs.append(given[0]) or of(self, *given))
     assert quantise(pruned, data, TUNED, progress=False, checkpoint=tmp_path / "run") == tuned
     assert epochs == [3, 4, 5]
+
+
+def stepped(model, batch):
+    return default_loss(model(batch[0]), batch[1])
+
+
+def test_a_train_step_takes_the_place_of_the_loss(pruned, data, tuned):
+    def unused(*_):
+        pytest.fail("it is not asked")
+
+    assert quantise(pruned, data, TUNED, progress=False, train_step=stepped, loss=unused) == tuned
+    raised = quantise(pruned, data, TUNED, progress=False, train_step=lambda *given: stepped(*given) + 9)
+    assert raised.report.history.final.loss > 9
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda *_: 3.0, "the train_step must return a scalar tensor, not float$"),
+        (lambda model, batch: model.head(batch[0]), "no attribute 'head'; .* has none of the model's layers, so call"),
+        (lambda model, batch: model[0](batch[0]), "not subscriptable; .* has none of the model's layers, so call it"),
+        (lambda _, batch: batch[0].heads, "no attribute 'heads'$"),
+    ],
+)
+def test_train_steps_that_do_not_run_in_fixed_point_are_refused(pruned, data, step, message):
+    with pytest.raises(InputError, match=message):
+        quantise(pruned, data, TUNED, progress=False, train_step=step)
+
+
+def test_hooks_see_each_step_and_epoch_and_may_stop(pruned, data, tuned):
+    steps, records = [], []
+    looking = Hooks(lambda _, record: steps.append(record.step), lambda _, record: records.append(record))
+    assert quantise(pruned, data, TUNED, progress=False, hooks=looking) == tuned
+    assert steps == list(range(1, 6 * 6 + 1))
+    assert tuple(records) == tuned.report.history.records
+    stopping = Hooks(on_epoch_end=lambda _, record: record.epoch == 2)
+    history = quantise(pruned, data, TUNED, progress=False, hooks=stopping).report.history
+    assert history.records == tuned.report.history.records[:2]
+    assert [event.kind for event in history.events] == [EventKind.STOPPED_BY_HOOK]
+
+
+def test_fine_tuning_by_a_train_step_goes_on_after_a_hook_interrupted_it(pruned, data, tuned, tmp_path):
+    def interrupt(_, record):
+        if record.epoch == 4:
+            raise KeyboardInterrupt
+
+    run, hooks = tmp_path / "run", Hooks(on_epoch_end=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        quantise(pruned, data, TUNED, progress=False, train_step=stepped, hooks=hooks, checkpoint=run)
+    with pytest.raises(InputError, match=r"another version, device or function .*stepped; this one has"):
+        quantise(pruned, data, TUNED, progress=False, checkpoint=run)
+    epochs = []
+    hooks = Hooks(on_epoch_end=lambda _, record: epochs.append(record.epoch))
+    assert quantise(pruned, data, TUNED, progress=False, train_step=stepped, hooks=hooks, checkpoint=run) == tuned
+    assert epochs == [4, 5, 6]
 
 
 def test_fine_tuning_may_keep_its_best_epoch(pruned, data):

@@ -10,6 +10,7 @@ import torch
 
 from fpgaprune.capture.records import Conv, Linear
 from fpgaprune.errors import InputError
+from fpgaprune.explained.history import EventKind
 from fpgaprune.fixed import Fixed, bounds, from_float
 from fpgaprune.prune.seeding import mix
 from fpgaprune.quantise.compression import Saved, Saving
@@ -69,11 +70,12 @@ def compress(network: Network, plan: Plan, compression: Compression, course: Cou
     priced = _priced(module, network, plan, grids, compression)
     before = _cost(priced)
     history = _pressed(module, priced, compression, _part(course, "saving"))
-    _keep_budget(priced, compression, before)
+    stopped = any(event.kind is EventKind.STOPPED_BY_HOOK for event in history.events)
+    _keep_budget(priced, compression, before, stopped=stopped)
     after = _cost(priced)
     pressed, plan = module.network(), _plan(plan, grids)
     if compression.settle:
-        pressed, settled = _settled(pressed, plan, grids, priced, compression, _part(course, "settling"))
+        pressed, settled = _settled(pressed, plan, grids, priced, compression, _part(course, "settling").at_step(1))
         history += settled.at_step(1)
     return Compressed(pressed, _covering(pressed, plan, grids), Saved(compression.cost, before, after), history)
 
@@ -184,7 +186,7 @@ def _cost(priced: Priced) -> float:
     return float(priced.total())
 
 
-def _keep_budget(priced: Priced, compression: Compression, before: float) -> None:
+def _keep_budget(priced: Priced, compression: Compression, before: float, *, stopped: bool) -> None:
     """Take what is above the budget in the end, which moves with the last steps of training.
 
     Raises:
@@ -198,9 +200,10 @@ def _keep_budget(priced: Priced, compression: Compression, before: float) -> Non
         return
     after = _cost(priced)
     if after > budget * (1 + _MOST_TRIMMED):
+        early = "a hook stopped the saving: have it wait for the end of the saving, or " if stopped else ""
         msg = (
             f"the budget of {budget:,.0f} {compression.cost.value} was not reached: {before:,.0f} before, {after:,.0f} "
-            "after; give it more fine_tune.epochs, an earlier end, a higher learning_rate or a larger budget"
+            f"after; {early}give it more fine_tune.epochs, an earlier end, a higher learning_rate or a larger budget"
         )
         raise InputError(msg)
     trim_(priced, budget)

@@ -11,7 +11,8 @@ from torch import nn
 
 from fpgaprune.digits import signed_digits
 from fpgaprune.errors import InputError
-from fpgaprune.prune import Data, Masks, PrunedModel, TrainSettings
+from fpgaprune.explained.history import EventKind
+from fpgaprune.prune import Data, Hooks, Masks, PrunedModel, TrainSettings, default_loss
 from fpgaprune.quantise import Compression, QuantiseRecipe, load, quantise, save
 
 TRAINING = TrainSettings(epochs=16, learning_rate=5e-3)
@@ -184,3 +185,55 @@ def test_an_interrupted_training_goes_on_to_the_same_result(pruned, data, tmp_pa
         quantise(pruned, data, recipe, progress=False, loss=interrupted, checkpoint=tmp_path / "kept")
     found = quantise(pruned, data, recipe, progress=False, loss=whole, checkpoint=tmp_path / "kept")
     assert found == expected
+
+
+def stepped(model, batch):
+    return default_loss(model(batch[0]), batch[1])
+
+
+@pytest.mark.parametrize("saving", ["digits", "widths"])
+def test_train_steps_and_hooks_reach_both_trainings(pruned, data, saving):
+    recipe, records, steps = with_(saving=saving, budget=600, settle=2), [], []
+    expected = quantise(pruned, data, recipe, progress=False)
+    hooks = Hooks(lambda _, record: steps.append(record.step), lambda _, record: records.append(record))
+    found = quantise(pruned, data, recipe, progress=False, train_step=stepped, hooks=hooks)
+    assert found == expected
+    assert steps == [*range(1, 16 * 12 + 1), *range(1, 2 * 12 + 1)]
+    assert tuple(records) == found.report.history.records
+    assert [record.step for record in records] == [0] * 16 + [1] * 2
+
+
+@pytest.mark.parametrize("saving", ["digits", "widths"])
+@pytest.mark.parametrize("moment", [(0, 12), (1, 2)])
+def test_what_a_hook_interrupted_goes_on_by_the_same_train_step(pruned, data, tmp_path, saving, moment):
+    recipe, run = with_(saving=saving, budget=600, settle=3), tmp_path / "run"
+
+    def interrupt(_, record):
+        if (record.step, record.epoch) == moment:
+            raise Stopped
+
+    hooks = Hooks(on_epoch_end=interrupt)
+    with pytest.raises(Stopped):
+        quantise(pruned, data, recipe, progress=False, train_step=stepped, hooks=hooks, checkpoint=run)
+    with pytest.raises(InputError, match="another version, device or function"):
+        quantise(pruned, data, recipe, progress=False, checkpoint=run)
+    found = quantise(pruned, data, recipe, progress=False, train_step=stepped, checkpoint=run)
+    assert found == quantise(pruned, data, recipe, progress=False, train_step=stepped)
+
+
+def test_a_hook_may_end_the_saving_and_the_budget_is_kept_or_refused(pruned, data, tmp_path):
+    hooks = Hooks(on_epoch_end=lambda _, record: (record.step, record.epoch) == (0, 2))
+    for _ in range(2):
+        model = quantise(
+            pruned, data, with_(budget=250, settle=3), progress=False, hooks=hooks, checkpoint=tmp_path / "run"
+        )
+        history = model.report.history
+        assert model.report.saved.after <= 250
+        assert [(event.step, event.epoch) for event in history.events if event.kind is EventKind.STOPPED_BY_HOOK] == [
+            (0, 2)
+        ]
+        assert [(record.step, record.epoch) for record in history.records] == [(0, 1), (0, 2), (1, 1), (1, 2), (1, 3)]
+    with pytest.raises(
+        InputError, match=r"not reached: .*; a hook stopped the saving: have it wait for the end of the"
+    ):
+        quantise(pruned, data, with_(saving="widths", budget=250), progress=False, hooks=hooks)
