@@ -38,7 +38,7 @@ class _Filled(Structure):
         """Return which values of a matrix are kept for ``each`` non-zeros a lane; pruned ones are minus infinity.
 
         Raises:
-            InputError: a lane finds too few values.
+            InputError: a lane finds no value.
         """
 
     def misfit(self, target: Target, weight: Tensor) -> str:
@@ -50,7 +50,7 @@ class _Filled(Structure):
         """Return masks that prune what the goal asks for, and so much more that all lanes are full.
 
         Raises:
-            InputError: as `targets`, or so much is pruned already that a matrix cannot fill its lanes evenly.
+            InputError: as `targets`, or so much is pruned already that a lane of a matrix has no weight left.
         """
         targets = self.targets(subject.model, goal.layers)
         own = {target.name: target.sparsity for target in targets if target.sparsity is not None}
@@ -109,7 +109,8 @@ class BankedLanes(_Filled):
 
     For operands from memories, where a lane has one bank and one group. Those columns and rows that keep a weight are
     dealt out to banks and groups in their order, as many to each as to any other: so does the scheduler. The
-    number that is pruned differs from the goal as it does for ``Lanes`` of B times G lanes.
+    number that is pruned differs from the goal as it does for ``Lanes`` of B times G lanes; where a lane has fewer
+    weights left than it would keep, all keep as many as that one has.
     """
 
     banks: int
@@ -137,7 +138,7 @@ class BankedLanes(_Filled):
         return super().misfit(target, weight)
 
     def filled(self, target: Target, values: Tensor, each: int) -> Tensor:
-        """Return which values of a matrix are kept: the highest ones of each bank and group.
+        """Return which values of a matrix are kept: the highest ones of each bank and group, as many as all have.
 
         Columns and rows that keep none are built no more, which deals out the others anew, until all keep one.
         """
@@ -146,21 +147,26 @@ class BankedLanes(_Filled):
             rows, columns = kept.any(dim=1), kept.any(dim=0)
             lane = _dealt(rows, self.groups).unsqueeze(1) * self.banks + _dealt(columns, self.banks)
             lane.masked_fill_(~(rows.unsqueeze(1) & columns), NOWHERE)
-            kept = self._highest(target, values, lane, each)
+            each = min(each, self._fewest(target, values, lane))
+            kept = self._highest(values, lane, each)
             if torch.equal(kept.any(dim=1), rows) and torch.equal(kept.any(dim=0), columns):
                 break
         return kept
 
-    def _highest(self, target: Target, values: Tensor, lane: Tensor, each: int) -> Tensor:
+    def _fewest(self, target: Target, values: Tensor, lane: Tensor) -> int:
+        """Return how many weights are left in the lane that has fewest."""
+        left = lane[(lane != NOWHERE) & (values != -torch.inf)]
+        fewest = int(torch.bincount(left, minlength=self.total).min())
+        if not fewest:
+            problem = f"has no weight left in a lane of '{self}', so that no number of them fills all lanes"
+            refuse(target, f"{problem}; prune by lanes in an earlier stage, take 'lanes {self.total}'")
+        return fewest
+
+    def _highest(self, values: Tensor, lane: Tensor, each: int) -> Tensor:
         kept = torch.zeros(values.shape, dtype=torch.bool)
         for number in range(self.total):
             inside = lane == number
             own = values[inside]
-            left = int((own != -torch.inf).sum())
-            if left < each:
-                problem = f"has {left} weights left in a lane of '{self}' that must keep {each}"
-                most = left * self.total / values.numel()
-                refuse(target, f"{problem}; ask for a sparsity of at least {1 - most:.4g}, prune by lanes earlier")
             kept[inside] = ~lowest(own, len(own) - each)
         return kept
 

@@ -117,16 +117,38 @@ def test_what_was_pruned_before_stays_and_is_a_part_of_the_goal():
         assert_full(weights, Folded(4, Access.MEMORIES, 2))
 
 
-def test_a_lane_without_enough_weights_left_is_refused():
+def test_all_lanes_keep_as_many_as_the_one_with_fewest_weights():
     model = nn.Sequential(nn.Linear(8, 4))
     masks = Masks({"0.weight": torch.ones(4, 8, dtype=torch.bool)})
     masks["0.weight"][:2, 1:4] = False
     scores = {"0.weight": torch.ones(4, 8)}
+    kept = BankedLanes(2, 2).prune_(Subject(model, masks), scores, Goal(0.19))
+    assert kept.nonzeros("0.weight") == 4 * 2
+    assert not (kept["0.weight"] & ~masks["0.weight"]).any()
+    for _, weights in matrices(model, kept):
+        assert_full(weights, Folded(4, Access.MEMORIES, 2))
+
+
+@pytest.mark.parametrize("sparsity", [0.02, 0.1, 0.3, 0.6])
+def test_a_small_last_layer_keeps_what_its_rows_can_be_dealt_out_to(sparsity):
+    model = seeded(lambda: nn.Sequential(nn.Linear(40, 16), nn.ReLU(), nn.Linear(16, 3)))
+    masks = pruned_by(model, "lanes 2x2", sparsity=0.5, layers={"2": sparsity}).masks
+    wanted = 48 - pruned_count(sparsity, 48)
+    assert masks.nonzeros("2.weight") == min(wanted - wanted % 4, 4 * 8)  # one row of 3 is a group of its own
+    for _, weights in matrices(model, masks):
+        assert_full(weights, Folded(4, Access.MEMORIES, 2))
+
+
+def test_a_lane_without_any_weight_left_is_refused():
+    model = seeded(lambda: nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 4)))
+    model[0].weight.data[:2, :4] = 0
+    model[0].weight.data[2:, 4:] = 0
     with pytest.raises(
-        InputError,
-        match=r"0.weight has 2 weights left in a lane of 'lanes 2x2' that must keep 6; ask for a sparsity of at",
+        InputError, match=r"0.weight has no weight left in a lane of 'lanes 2x2'.* take 'lanes 4', or .*'layers.0 = 0'"
     ):
-        BankedLanes(2, 2).prune_(Subject(model, masks), scores, Goal(0.19))
+        pruned_by(model, "lanes 2x2", sparsity=0.5)
+    for remedy in (pruned_by(model, "lanes 4"), pruned_by(model, "lanes 2x2", layers={"0": 0})):
+        assert remedy.masks.nonzeros("0.weight")
 
 
 def test_a_layer_that_would_keep_less_than_a_slot_keeps_one_and_one_that_keeps_nothing_nothing():
