@@ -264,6 +264,7 @@ def is_alive(pid):
 def hear_interrupts():
     """A shell lets what it starts in the background ignore them, and they inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup
 
 
 def end(pids):
