@@ -84,16 +84,19 @@ def _fixed_claim(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def part(network: str, settings: dict[str, Any], **rest: Any) -> dict[str, Any]:  # noqa: ANN401  # of either kind
-    """Time loops in turn; ratios are of the shortest of each."""
+    """Time loops in turn, on one thread; ratios are of the shortest of each."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)  # numpy's libraries, whose idle threads take CPU time
     return _masked(network, settings=settings, **rest) if "optimiser" in rest else _saving(network, settings, **rest)
 
 
 def _saving(network: str, settings: dict[str, Any], epochs: int, repeats: int) -> dict[str, Any]:
     """Time a plain loop, and our training in fixed point, without what comes before and after it."""
-    import torch
     from frontier import mnist
 
-    torch.set_num_threads(1)
     data = mnist() if network == "196-64-32-10" else _digits(settings["batch_size"])
     runs: dict[str, Callable[[nn.Module], list[tuple[float, float]]]] = {
         "plain": lambda model: [_seconds(lambda each: _plain(each, data, "adam", epochs), model)],
@@ -151,9 +154,6 @@ def _compared(times: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
 
 def _masked(network: str, optimiser: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Time a plain loop, training without masks and training with them."""
-    import torch
-
-    torch.set_num_threads(1)
     epochs, width, sparsity = settings["epochs"], settings["width"], settings["sparsity"]
     data = _digits(settings["batch_size"])
     runs = {
