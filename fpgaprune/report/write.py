@@ -12,23 +12,19 @@ from fpgaprune.report.html import write_page
 from fpgaprune.report.markdown import markdown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from fpgaprune.report.several_boards import Compared
 
-
-def _call_each(writers: Sequence[Callable[[], object]]) -> None:
-    for write in writers:
-        write()
+    Writer = Callable[[], object]
+    Each = Callable[[Callable[[Writer], object], Sequence[Writer]], Iterable[object]]
 
 
-def write_report(
-    compared: Compared, folder: Path, call_each: Callable[[Sequence[Callable[[], object]]], object] = _call_each
-) -> None:
+def write_report(compared: Compared, folder: Path, each: Each = map) -> None:
     """Write ``report.html``, ``comparison.json``, ``.md`` and ``.csv``, and ``plots/*.png`` and ``.svg`` into a folder.
 
-    ``call_each`` calls functions that each write some of them; they can be pickled, so that processes can call them.
+    ``each`` maps a function over a list as `map` does, perhaps in processes: all that it is given can be pickled.
 
     Raises:
         InputError: the folder cannot be written.
@@ -37,7 +33,11 @@ def write_report(
 
     pictures = plot_writers(compared, folder / "plots")
     page = partial(write_page, compared, folder / "report.html")
-    call_each([*pictures, page, partial(_write_texts, compared, folder)])
+    list(each(_write, [*pictures, page, partial(_write_texts, compared, folder)]))
+
+
+def _write(write: Writer) -> None:
+    write()
 
 
 def _write_texts(compared: Compared, folder: Path) -> None:

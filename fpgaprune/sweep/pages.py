@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from fpgaprune.store import key_of
 from fpgaprune.sweep.plan import short_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from fpgaprune.report import Point
@@ -96,14 +95,10 @@ def write_pages(outcomes: Sequence[Outcome], out: Path, workers: Workers) -> Non
     folders = {kind: out if len(kinds) == 1 else out / "reports" / kind for kind in kinds}
     for kind, groups in kinds.items():
         found = (Comparison(tuple(points), title=title) for (_, _, title), points in groups.items())
-        write_report(Comparisons(tuple(found)), folders[kind], partial(workers.each, _called))
+        write_report(Comparisons(tuple(found)), folders[kind], workers.each)
     for page in pages_in(out):
         if page.parent not in folders.values():
             page.unlink(missing_ok=True)  # another process may remove it, too
-
-
-def _called(write: Callable[[], object]) -> None:
-    write()
 
 
 def _title(settings: Mapping[str, object], short: Mapping[str, str]) -> str:

@@ -130,10 +130,10 @@ class Search:
         if not self.space:
             msg = "space is empty: name what may vary, such as space.prune.sparsity = { low = 0.5, high = 0.98 }"
             raise InputError(msg)
-        several = isinstance(self.objectives, tuple)
-        for name in self.objectives if several else ():
+        names = self.objectives if isinstance(self.objectives, tuple) else ()
+        for name in names:
             word("objectives", name, OBJECTIVES)
-        if not several or not self.objectives or len(set(self.objectives)) < len(self.objectives):
+        if not names or len(set(names)) < len(names):
             msg = "objectives must be a list of different names, such as ['accuracy', 'lut']"
             raise InputError(msg)
         integer("trials", self.trials, low=1)
